@@ -1,0 +1,3 @@
+"""The Deskwire server."""
+
+__version__ = "0.1.0"

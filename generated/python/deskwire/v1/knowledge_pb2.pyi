@@ -599,7 +599,7 @@ class ImportArticlesRequest(_message.Message):
     source_path: _builtins.str
     """Path relative to the folder, with `/`; the document's identity in the tenant."""
     content: _builtins.bytes
-    """The file's bytes, at most 3 MiB."""
+    """The file's bytes, at most 3 MiB; a larger one is reported and the rest goes in."""
     media_type: _builtins.str
     """`text/markdown`, `text/mdx`, `text/html` or `text/plain`; told from the path when empty."""
     category: _builtins.str

@@ -1,0 +1,274 @@
+"""Builds one worker out of its parts, by constructor, in one place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import grpc
+from deskwire.compat.v1 import portal_pb2, portal_pb2_grpc, site_pb2, site_pb2_grpc, support_pb2, support_pb2_grpc
+from deskwire.v1 import (
+    chat_pb2,
+    chat_pb2_grpc,
+    conversation_pb2,
+    conversation_pb2_grpc,
+    knowledge_pb2,
+    knowledge_pb2_grpc,
+)
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from limits.aio.storage import RedisStorage
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from deskwire_server import monitor
+from deskwire_server.auth.keys import KeySet
+from deskwire_server.auth.revocation import RevocationList
+from deskwire_server.auth.service import Authenticator
+from deskwire_server.auth.tokens import TokenVerifier
+from deskwire_server.chat.service import ChatService
+from deskwire_server.chat.servicer import ChatServicer
+from deskwire_server.chat.tail import TailLimits
+from deskwire_server.compat.core import Core
+from deskwire_server.compat.portal import PortalAssistantServicer
+from deskwire_server.compat.site import SiteAssistantServicer
+from deskwire_server.compat.support import SupportAssistantServicer
+from deskwire_server.conversations.service import ConversationService
+from deskwire_server.conversations.servicer import ConversationServicer
+from deskwire_server.db.engine import Database
+from deskwire_server.db.system import SystemDatabase
+from deskwire_server.embeddings.cache import CachedEmbedder
+from deskwire_server.embeddings.factory import build_embedder
+from deskwire_server.health.service import HealthService
+from deskwire_server.knowledge.editing import ArticleEditor
+from deskwire_server.knowledge.service import KnowledgeService
+from deskwire_server.knowledge.servicer import KnowledgeServicer
+from deskwire_server.llm.builtin import BuiltinProvider
+from deskwire_server.llm.registry import ProviderRegistry
+from deskwire_server.metrics import Metrics
+from deskwire_server.rpc.chain import Chain, Stage
+from deskwire_server.rpc.interceptors.access_log import AccessLog
+from deskwire_server.rpc.interceptors.admission import Admission
+from deskwire_server.rpc.interceptors.authentication import Authentication
+from deskwire_server.rpc.interceptors.errors import Errors
+from deskwire_server.rpc.interceptors.rate_limit import RateLimit
+from deskwire_server.rpc.interceptors.request_id import RequestId
+from deskwire_server.rpc.paging import PageTokens
+from deskwire_server.rpc.validation import check
+from deskwire_server.settings import Settings
+from deskwire_server.tenants.service import TenantDirectory
+from deskwire_server.turns.answering import Answerer
+from deskwire_server.turns.hub import Hub
+from deskwire_server.turns.lease import WorkerLease
+from deskwire_server.turns.relay import Relay
+from deskwire_server.turns.runner import TurnRunner
+from deskwire_server.turns.store import TurnStore
+from deskwire_server.understanding import Understanding
+
+SERVICES = tuple(
+    descriptor.services_by_name[name].full_name
+    for descriptor in (
+        chat_pb2.DESCRIPTOR, conversation_pb2.DESCRIPTOR, knowledge_pb2.DESCRIPTOR, portal_pb2.DESCRIPTOR,
+        site_pb2.DESCRIPTOR, support_pb2.DESCRIPTOR,
+    )
+    for name in descriptor.services_by_name
+)
+"""Full names of every service of the contract."""
+
+_MAX_OPEN_CALLS = 10_000
+_MAX_MESSAGE = 4 * 1024 * 1024
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", _MAX_MESSAGE),
+    ("grpc.max_send_message_length", 4 * _MAX_MESSAGE),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_concurrent_streams", 1_000),
+    # Frozen peers are noticed within ten seconds; ping_timeout is the option that really decides.
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.http2.ping_timeout_ms", 3_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_connection_age_ms", 60 * 60 * 1_000),
+    ("grpc.max_connection_age_grace_ms", 60 * 1_000),
+]
+_HOUSEKEEPING = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One worker, built and not yet started."""
+
+    server: grpc.aio.Server
+    health: HealthService
+    hub: Hub
+    runner: TurnRunner
+    lease: WorkerLease
+    registry: ProviderRegistry
+    metrics: Metrics
+    background: tuple[Callable[[], Awaitable[None]], ...]
+    """Loops that run for as long as the worker does."""
+    closers: tuple[Callable[[], Awaitable[None]], ...]
+    """What to release at the end, in this order."""
+
+
+def build(settings: Settings, *, metrics: Metrics | None = None) -> App:
+    """Build a worker from its settings. Connects to nothing yet; call it inside the worker's event loop."""
+    metrics = metrics or Metrics()
+    worker_id = uuid4()
+    database_url, system_url = _database_urls(settings)
+    database = Database(database_url, pool_size=settings.database_pool_size)
+    system = SystemDatabase(system_url)
+    redis = _redis(settings)
+    embedder = _embedder(settings, redis)
+
+    knowledge = KnowledgeService(database, embedder)
+    registry = ProviderRegistry.from_settings(settings, builtin=BuiltinProvider(embedder))
+    hub = Hub(delta_interval=settings.delta_interval)
+    relay = Relay(redis, hub, worker_id)
+    turns = TurnStore(database, worker_id)
+    runner = TurnRunner(
+        store=turns, hub=hub, answerer=Answerer(knowledge, Understanding(embedder), registry), metrics=metrics,
+        history=settings.max_conversation_history, response_timeout=settings.response_timeout,
+        abandon_grace=settings.turn_abandon_grace, announce=relay.announce,
+    )
+    lease = WorkerLease(system, runner, worker_id=worker_id, term=settings.turn_lease)
+    conversations = ConversationService(database, relay.announce)
+    chat = ChatService(
+        store=turns, hub=hub, runner=runner,
+        limits=TailLimits(heartbeat=settings.heartbeat_interval, longest=settings.stream_max_duration),
+        max_message_length=settings.max_message_length, is_provider=lambda name: name in registry.available(),
+        announce=relay.announce,
+    )
+
+    revocations = RevocationList(system)
+    server = grpc.aio.server(
+        interceptors=[Chain(_stages(settings, database, revocations, metrics), check)], options=_OPTIONS,
+    )
+    health_servicer = health.aio.HealthServicer()
+    parts = _Checks(database, system, redis, embedder)
+    health_service = HealthService(
+        health_servicer, services=SERVICES, needed={"postgres": parts.postgres},
+        helpful={"redis": parts.redis, **({"embedder": parts.embedder} if embedder else {})}, metrics=metrics,
+    )
+    pages = PageTokens(settings.jwt_secret.get_secret_value())
+    provider = registry.default().name
+    chat_servicer = ChatServicer(chat, conversations, degraded=health_service.degraded, provider=provider)
+    conversation_servicer = ConversationServicer(conversations, pages)
+    knowledge_servicer = KnowledgeServicer(knowledge, ArticleEditor(database, knowledge), pages)
+    core = Core(chat_servicer, conversation_servicer, knowledge_servicer, conversations)
+
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(chat_servicer, server)
+    conversation_pb2_grpc.add_ConversationServiceServicer_to_server(conversation_servicer, server)
+    knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(knowledge_servicer, server)
+    portal_pb2_grpc.add_PortalAssistantServiceServicer_to_server(PortalAssistantServicer(core), server)
+    site_pb2_grpc.add_SiteAssistantServiceServicer_to_server(SiteAssistantServicer(core), server)
+    support_pb2_grpc.add_SupportAssistantServiceServicer_to_server(
+        SupportAssistantServicer(core, health_service, provider), server
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    channelz.add_channelz_servicer(server)
+
+    return App(
+        server, health_service, hub, runner, lease, registry, metrics,
+        background=(health_service.watch, lease.keep, runner.watch_over, relay.run,
+                    _every(_HOUSEKEEPING, revocations.refresh), monitor.watch_loop(metrics)),
+        closers=(registry.close, *([embedder.close] if embedder else []), *([redis.aclose] if redis else []),
+                 database.close, system.close),
+    )
+
+
+def web_dir(settings: Settings) -> Path | None:
+    """Where the built page lies, None when it was not built."""
+    candidates = [settings.web_dir] if settings.web_dir else [
+        Path(__file__).resolve().parents[2] / "clients" / "web" / "dist", Path("/srv/deskwire/web")
+    ]
+    return next((path for path in candidates if (path / "index.html").is_file()), None)
+
+
+def _stages(
+    settings: Settings, database: Database, revocations: RevocationList, metrics: Metrics
+) -> list[Stage]:
+    """The chain, outermost first. Validation comes last, as each message is parsed."""
+    verifier = TokenVerifier(
+        secret=settings.jwt_secret.get_secret_value(), issuer=settings.jwt_issuer, audience=settings.jwt_audience,
+        max_lifetime=settings.jwt_max_lifetime, keys=KeySet(settings.jwt_jwks) if settings.jwt_jwks else None,
+    )
+    tenants = TenantDirectory(database, create_on_first_use=settings.uses_demo_secret)
+    shared = None
+    if settings.redis_url is not None and settings.calls_per_minute:
+        shared = RedisStorage("async+" + settings.redis_url.get_secret_value(), implementation="redispy",
+                              key_prefix="deskwire:limits")
+    return [
+        RequestId(),
+        AccessLog(metrics),
+        Errors(),
+        Admission(_MAX_OPEN_CALLS),
+        Authentication(Authenticator(verifier, tenants, revocations)),
+        RateLimit(calls_per_minute=settings.calls_per_minute, max_streams_per_user=settings.max_streams_per_user,
+                  shared=shared),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checks:
+    """How to tell whether each part is reachable."""
+
+    database: Database
+    system: SystemDatabase
+    redis_client: Redis | None
+    embedder_client: CachedEmbedder | None
+
+    async def postgres(self) -> None:
+        await self.database.fetchrow("SELECT 1")
+
+    async def redis(self) -> None:
+        if self.redis_client is not None:
+            await self.redis_client.ping()
+
+    async def embedder(self) -> None:
+        if self.embedder_client is not None:
+            await self.embedder_client.ping()
+
+
+def _database_urls(settings: Settings) -> tuple[str, str]:
+    if settings.database_url is None:
+        raise RuntimeError("DATABASE_URL is not set: 'deskwire run' brings a database of its own, 'serve' needs one")
+    app = settings.database_url.get_secret_value()
+    system = settings.database_system_url
+    return app, system.get_secret_value() if system is not None else app
+
+
+def _redis(settings: Settings) -> Redis | None:
+    if settings.redis_url is None:
+        return None
+    return Redis.from_url(
+        settings.redis_url.get_secret_value(), socket_connect_timeout=1.0, socket_timeout=2.0,
+        retry=Retry(NoBackoff(), 0), health_check_interval=10,
+    )
+
+
+def _embedder(settings: Settings, redis: Redis | None) -> CachedEmbedder | None:
+    key = settings.openai_api_key
+    return build_embedder(
+        settings.embedder, socket=settings.embedder_socket_path, redis=redis, cache_ttl=settings.embedding_cache_ttl,
+        openai_api_key=key.get_secret_value() if key else None, openai_model=settings.openai_embedding_model,
+        openai_base_url=settings.openai_base_url, timeout=settings.provider_timeout,
+        max_retries=settings.provider_max_retries,
+    )
+
+
+def _every(seconds: float, action: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    async def loop() -> None:
+        while True:
+            await monitor.attempt(action)
+            await asyncio.sleep(seconds)
+
+    return loop

@@ -1,0 +1,54 @@
+"""Who calls: the tenant, the user and the role that a verified token speaks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import UUID
+
+from deskwire_server.errors import PermissionDenied
+
+
+class Role(StrEnum):
+    """Roles, from the least to the most powerful in one tenant."""
+
+    USER = "user"
+    AGENT = "agent"
+    ADMIN = "admin"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A verified caller. Every right follows from this, never from a request's body."""
+
+    tenant_id: UUID
+    tenant: str
+    """The tenant's slug."""
+    user_id: str
+    role: Role
+    token_id: str = ""
+    """The token's `jti`, for the audit; empty if it has none."""
+
+    def require(self, *roles: Role) -> None:
+        """Raise `PermissionDenied` unless the caller has one of `roles`."""
+        if self.role not in roles:
+            raise PermissionDenied(
+                "your role may not do this", metadata={"required": ",".join(role.value for role in roles)}
+            )
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether other users' conversations are visible."""
+        return self.role is not Role.USER
+
+    def acting_for(self, user_id: str) -> Caller:
+        """The same caller on behalf of a user. Only a service may act for others; for everybody else nothing changes."""
+        if self.role is not Role.SERVICE or not user_id:
+            return self
+        return replace(self, user_id=user_id)
+
+    def require_tenant(self, tenant: str) -> None:
+        """Refuse a request whose body names another tenant than the token."""
+        if tenant and tenant not in (self.tenant, str(self.tenant_id)):
+            raise PermissionDenied("the request names another tenant than the token", reason="TENANT_MISMATCH")

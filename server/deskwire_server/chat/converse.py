@@ -1,0 +1,131 @@
+"""One `Converse` stream: reads what the client says while it gives the conversation's events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from uuid import UUID
+
+from deskwire.v1 import chat_pb2 as pb
+from deskwire.v1 import event_pb2
+from google.protobuf import timestamp_pb2
+
+from deskwire_server.auth.caller import Caller
+from deskwire_server.chat import convert
+from deskwire_server.chat.service import ChatService
+from deskwire_server.chat.tail import OpenTurns
+from deskwire_server.conversations.service import ConversationService
+from deskwire_server.errors import DomainError, FailedPrecondition
+from deskwire_server.turns.hub import Closing, Subscription, Wake
+from deskwire_server.turns.models import Connected, Target, TypingChanged
+
+
+class Converse:
+    """The order of a stream: open, then messages, cancellations, notices and pings, then close."""
+
+    def __init__(
+        self, service: ChatService, conversations: ConversationService, caller: Caller,
+        converter: Callable[[UUID], convert.EventConverter],
+    ) -> None:
+        self._service = service
+        self._conversations = conversations
+        self._caller = caller
+        self._converter = converter
+        self._turns = OpenTurns()
+        self._closed = False
+
+    async def events(
+        self, requests: AsyncIterator[pb.ConverseRequest]
+    ) -> AsyncGenerator[event_pb2.ConversationEvent, None]:
+        """Events until the client closes and every turn it began has ended. Raises domain errors."""
+        opening = await anext(requests, None)
+        if opening is None:
+            return
+        if opening.WhichOneof("request") != "open":
+            raise FailedPrecondition("the first message must be open", reason="STREAM_NOT_OPEN")
+        conversation_id = await self._target(opening.open)
+        after = opening.open.after_sequence if opening.open.HasField("after_sequence") else None
+        converter = self._converter(conversation_id)
+        with self._service.subscribe(conversation_id) as subscription:
+            reader = asyncio.create_task(
+                self._read(requests, opening.open, conversation_id, subscription), name="converse-reader"
+            )
+            try:
+                events = self._service.follow(
+                    self._caller, conversation_id, subscription, after=after, until=self._turns,
+                    latency=_latency(opening.open.client_time),
+                )
+                async with aclosing(events):
+                    async for event in events:
+                        yield converter.convert(event)
+            finally:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+
+    async def _target(self, opening: pb.OpenConversation) -> UUID:
+        target: Target = convert.target(opening)
+        if target.conversation_id is not None:
+            return target.conversation_id
+        if target.session_id is not None:
+            found, _ = await self._conversations.get_or_create(self._caller, target.session_id, target.new)
+            return found.id
+        return (await self._conversations.create(self._caller, "", target.new, "")).id
+
+    async def _read(
+        self, requests: AsyncIterator[pb.ConverseRequest], opening: pb.OpenConversation, conversation_id: UUID,
+        subscription: Subscription,
+    ) -> None:
+        """Do what the client says. What it does wrong ends the stream through the subscription."""
+        try:
+            async for request in requests:
+                await self._handle(request, opening, conversation_id, subscription)
+        except DomainError as error:
+            subscription.push(error)
+        else:
+            # Also when it ends without close: a client that is gone is told apart by gRPC, which ends the call itself.
+            subscription.push(Closing())
+
+    async def _handle(
+        self, request: pb.ConverseRequest, opening: pb.OpenConversation, conversation_id: UUID,
+        subscription: Subscription,
+    ) -> None:
+        kind = request.WhichOneof("request")
+        if self._closed:
+            raise FailedPrecondition("the stream was closed", reason="STREAM_CLOSED")
+        if kind == "open":
+            raise FailedPrecondition("the stream is open already", reason="STREAM_ALREADY_OPEN")
+        if kind == "message":
+            where = Target(conversation_id=conversation_id)
+            accepted = await self._service.send(
+                self._caller, convert.command(where, request.message, opening.context)
+            )
+            self._turns.add(accepted.turn_id)
+            if accepted.joined:
+                await self._let_go_if_ended(accepted.turn_id, conversation_id, subscription)
+        elif kind == "cancel":
+            turn_id = UUID(request.cancel.turn_id) if request.cancel.turn_id else None
+            await self._service.cancel(self._caller, conversation_id, turn_id)
+        elif kind == "typing":
+            notice = TypingChanged("user", request.typing.is_typing, by_stream=subscription.number)
+            self._service.typing(conversation_id, notice)
+        elif kind == "ping":
+            conversation = await self._conversations.get(self._caller, conversation_id)
+            subscription.push(Connected(conversation, _latency(request.ping.client_time)))
+        elif kind == "close":
+            self._closed = True
+
+    async def _let_go_if_ended(self, turn_id: UUID, conversation_id: UUID, subscription: Subscription) -> None:
+        """A turn that was joined may have ended already: then nothing holds the stream open for it."""
+        conversation = await self._conversations.get(self._caller, conversation_id)
+        if conversation.active_turn_id != turn_id:
+            self._turns.discard(turn_id)
+            subscription.push(Wake())
+
+
+def _latency(client_time: timestamp_pb2.Timestamp) -> float:
+    """Seconds from the client's clock to ours, 0 when it named no time or its clock runs ahead."""
+    if not client_time.seconds:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - client_time.ToDatetime(UTC)).total_seconds())

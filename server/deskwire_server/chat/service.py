@@ -1,0 +1,209 @@
+"""Asking: commits messages, begins turns, stops them, and follows conversations."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+import orjson
+
+from deskwire_server.auth.caller import Caller
+from deskwire_server.chat.tail import Tail, TailLimits
+from deskwire_server.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from deskwire_server.ids import uuid7
+from deskwire_server.turns.hub import Hub, Subscription
+from deskwire_server.turns.models import (
+    TERMINAL_KINDS,
+    Accepted,
+    DurableEvent,
+    Json,
+    SendMessage,
+    StreamEvent,
+    TypingChanged,
+    WhileAnswering,
+)
+from deskwire_server.turns.runner import TurnRunner
+from deskwire_server.turns.store import TurnStore
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question and its whole answer, in the shape that messages are stored in."""
+
+    conversation_id: UUID
+    question: Json
+    answer: Json
+
+
+class ChatService:
+    """What callers do in conversations. Any method may raise `DatabaseUnavailable`."""
+
+    def __init__(
+        self, *, store: TurnStore, hub: Hub, runner: TurnRunner, limits: TailLimits, max_message_length: int,
+        is_provider: Callable[[str], bool], announce: Callable[[UUID, UUID], None],
+    ) -> None:
+        self._store = store
+        self._hub = hub
+        self._runner = runner
+        self._limits = limits
+        self._max_message_length = max_message_length
+        self._is_provider = is_provider
+        self._announce = announce
+
+    async def send(self, caller: Caller, command: SendMessage) -> Accepted:
+        """Commit a message and begin its turn. When this returns, the message can't be lost.
+
+        Raises `NotFound`, `FailedPrecondition` (closed, running, request id reused), `InvalidArgument`.
+        """
+        self._check(command)
+        turn_id, question_id, answer_id = uuid7(), uuid7(), uuid7()
+        request_id = command.request_id or str(turn_id)
+        row = await self._store.accept(
+            caller.tenant_id, caller.user_id, caller.sees_all, command, request_id=request_id,
+            request_hash=_fingerprint(command), turn_id=turn_id, question_id=question_id, answer_id=answer_id,
+        )
+        outcome = row["outcome"]
+        if outcome not in ("accepted", "joined"):
+            raise _refusal(outcome, row["state"])
+        accepted = Accepted(
+            row["conversation_id"], row["turn_id"], row["question_id"], row["answer_id"], row["first_sequence"],
+            outcome == "joined",
+        )
+        if accepted.joined:
+            return accepted
+        if command.while_answering is WhileAnswering.INTERRUPT:
+            for stopped in row["interrupted"]:
+                self._runner.stop(stopped, "interrupted")
+        message = {
+            "id": str(question_id), "conversation_id": str(accepted.conversation_id), "turn_id": str(turn_id),
+            "parent_id": row["parent_id"] and str(row["parent_id"]), "role": "user", "text": command.text,
+            "state": "complete", "sequence": accepted.first_sequence, "request_id": request_id, "details": None,
+            "created_at": row["accepted_at"],
+        }
+        payload = {"message": message, "queue_position": row["queue_position"]}
+        event = DurableEvent(accepted.first_sequence, turn_id, "message_accepted", payload, row["accepted_at"])
+        self._hub.publish(accepted.conversation_id, event)
+        self._announce(caller.tenant_id, accepted.conversation_id)
+        if not row["queue_position"]:
+            self._runner.start(caller.tenant_id, turn_id, 0)
+        return accepted
+
+    async def cancel(self, caller: Caller, conversation_id: UUID, turn_id: UUID | None) -> tuple[UUID | None, bool]:
+        """Stop a turn, the running one when None. Returns it and whether this call is what stops it."""
+        outcome, stopped = await self._store.cancel(
+            caller.tenant_id, caller.user_id, caller.sees_all, conversation_id, turn_id, "cancelled"
+        )
+        if outcome == "missing":
+            raise NotFound.of("conversation" if turn_id is None else "turn")
+        if outcome == "stopping" and stopped is not None:
+            self._runner.stop(stopped, "cancelled")
+        self._announce(caller.tenant_id, conversation_id)
+        return stopped, outcome in ("stopping", "cancelled")
+
+    def typing(self, conversation_id: UUID, notice: TypingChanged) -> None:
+        """Show others that somebody types."""
+        self._hub.publish(conversation_id, notice)
+
+    def subscribe(self, conversation_id: UUID) -> _Watch:
+        """Begin to receive what happens in a conversation; a context manager that gives a `Subscription`."""
+        return _Watch(self._hub, conversation_id)
+
+    def follow(
+        self, caller: Caller, conversation_id: UUID, subscription: Subscription, *, after: int | None,
+        until: set[UUID] | None = None, latency: float = 0.0,
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Events of a conversation after a cursor: past ones, the text so far, then live ones.
+
+        Ends when every turn of `until` has ended (None: never), when the worker drains, or at the stream's longest life.
+        Raises `NotFound`, `OutOfRange` for a cursor ahead, `Unavailable` for a reader that is too slow.
+        """
+        tail = Tail(self._store, self._hub, self._limits, caller, conversation_id, subscription)
+        return tail.events(after=after, until=until, latency=latency)
+
+    async def watch(
+        self, caller: Caller, conversation_id: UUID, *, after: int | None, until: set[UUID] | None = None
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """`follow` with a subscription of its own."""
+        with self._hub.watch(conversation_id) as subscription:
+            events = self.follow(caller, conversation_id, subscription, after=after, until=until)
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+
+    async def ask(self, caller: Caller, command: SendMessage) -> Answered:
+        """Send a message and wait for its whole answer. Raises `Unavailable` when the turn failed, `Aborted` when it
+        was cancelled; the message is kept in both cases."""
+        accepted = await self.send(caller, command)
+        events = self.watch(
+            caller, accepted.conversation_id, after=accepted.first_sequence - 1, until={accepted.turn_id}
+        )
+        question: Json = {}
+        async with aclosing(events):
+            async for event in events:
+                if not isinstance(event, DurableEvent) or event.turn_id != accepted.turn_id:
+                    continue
+                if event.kind == "message_accepted":
+                    question = event.payload["message"]
+                elif event.kind in TERMINAL_KINDS:
+                    return Answered(accepted.conversation_id, question, _answer(event))
+        raise Unavailable(
+            "the server is going away; send the same request id again", reason="SERVER_DRAINING", retry_after=1.0
+        )
+
+    def _check(self, command: SendMessage) -> None:
+        if len(command.text) > self._max_message_length:
+            raise InvalidArgument.field(
+                "message.text", f"must be at most {self._max_message_length} characters", "string.max_len"
+            )
+        provider = command.options.provider
+        if provider and not self._is_provider(provider):
+            error = InvalidArgument.field("message.options.provider", "must be a configured provider or auto")
+            error.reason, error.metadata = "PROVIDER_UNKNOWN", {"provider": provider[:64]}
+            raise error
+
+
+class _Watch:
+    """Context manager around a hub's subscription."""
+
+    def __init__(self, hub: Hub, conversation_id: UUID) -> None:
+        self._context = hub.watch(conversation_id)
+
+    def __enter__(self) -> Subscription:
+        return self._context.__enter__()
+
+    def __exit__(self, *details: object) -> None:
+        self._context.__exit__(None, None, None)
+
+
+def _fingerprint(command: SendMessage) -> bytes:
+    """What makes two requests the same: all but the request id and what only informs the answer."""
+    body = {
+        "target": asdict(command.target), "text": command.text, "options": asdict(command.options),
+        "while_answering": command.while_answering.value,
+    }
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _refusal(outcome: str, state: str) -> Exception:
+    if outcome == "missing":
+        return NotFound.of("conversation")
+    if outcome == "reused":
+        return FailedPrecondition("the request id was used before with another body", reason="REQUEST_ID_REUSED")
+    if outcome == "closed":
+        return FailedPrecondition("the conversation has ended", reason="CONVERSATION_CLOSED", metadata={"state": state})
+    return FailedPrecondition("an answer is running", reason="ANSWER_RUNNING")
+
+
+def _answer(event: DurableEvent) -> Json:
+    if event.kind == "message_completed":
+        message: Json = event.payload["message"]
+        return message
+    if event.kind == "turn_failed":
+        raise Unavailable(
+            event.payload.get("message") or "the answer failed", reason=event.payload.get("reason") or "INTERNAL",
+            retry_after=1.0,
+        )
+    raise Aborted("the answer was cancelled", reason="STATE_CONFLICT", metadata={"state": "cancelled"})

@@ -1,0 +1,86 @@
+"""ChatService of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from deskwire.v1 import chat_pb2 as pb
+from deskwire.v1 import chat_pb2_grpc
+
+from deskwire_server.chat import convert
+from deskwire_server.chat.converse import Converse
+from deskwire_server.chat.service import ChatService
+from deskwire_server.conversations import convert as conversations_convert
+from deskwire_server.conversations.service import ConversationService
+from deskwire_server.rpc.call import current_caller
+
+
+class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
+    """Converts, calls the service once, converts back."""
+
+    def __init__(
+        self, service: ChatService, conversations: ConversationService, *, degraded: Callable[[], list[str]],
+        provider: str,
+    ) -> None:
+        self._service = service
+        self._conversations = conversations
+        self._degraded = degraded
+        self._provider = provider
+
+    async def Converse(
+        self, request_iterator: AsyncIterator[pb.ConverseRequest], context: Any
+    ) -> AsyncGenerator[pb.ConverseResponse, None]:
+        """See the contract."""
+        stream = Converse(self._service, self._conversations, current_caller(), self._converter)
+        async with aclosing(stream.events(request_iterator)) as events:
+            async for event in events:
+                yield pb.ConverseResponse(event=event)
+
+    async def SendMessage(
+        self, request: pb.SendMessageRequest, context: Any
+    ) -> AsyncGenerator[pb.SendMessageResponse, None]:
+        """See the contract."""
+        caller = current_caller()
+        command = convert.command(convert.target(request), request.message, request.context)
+        accepted = await self._service.send(caller, command)
+        after = request.after_sequence if request.HasField("after_sequence") else accepted.first_sequence - 1
+        converter, turn_id = self._converter(accepted.conversation_id), str(accepted.turn_id)
+        events = self._service.watch(caller, accepted.conversation_id, after=after, until={accepted.turn_id})
+        async with aclosing(events):
+            async for event in events:
+                converted = converter.convert(event)
+                if converted.turn_id in ("", turn_id):
+                    yield pb.SendMessageResponse(event=converted)
+
+    async def Chat(self, request: pb.ChatRequest, context: Any) -> pb.ChatResponse:
+        """See the contract."""
+        command = convert.command(convert.target(request), request.message, request.context)
+        answered = await self._service.ask(current_caller(), command)
+        return pb.ChatResponse(
+            conversation_id=str(answered.conversation_id),
+            message=conversations_convert.message_from_json(answered.answer),
+            user_message=conversations_convert.message_from_json(answered.question),
+        )
+
+    async def WatchConversation(
+        self, request: pb.WatchConversationRequest, context: Any
+    ) -> AsyncGenerator[pb.WatchConversationResponse, None]:
+        """See the contract."""
+        conversation_id = UUID(request.conversation_id)
+        after = request.after_sequence if request.HasField("after_sequence") else None
+        converter = self._converter(conversation_id)
+        async with aclosing(self._service.watch(current_caller(), conversation_id, after=after)) as events:
+            async for event in events:
+                yield pb.WatchConversationResponse(event=converter.convert(event))
+
+    async def CancelTurn(self, request: pb.CancelTurnRequest, context: Any) -> pb.CancelTurnResponse:
+        """See the contract."""
+        turn_id = UUID(request.turn_id) if request.turn_id else None
+        stopped, cancelled = await self._service.cancel(current_caller(), UUID(request.conversation_id), turn_id)
+        return pb.CancelTurnResponse(turn_id=str(stopped or ""), cancelled=cancelled)
+
+    def _converter(self, conversation_id: UUID) -> convert.EventConverter:
+        return convert.EventConverter(conversation_id, degraded=self._degraded, provider=self._provider)

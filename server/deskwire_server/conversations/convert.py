@@ -1,0 +1,142 @@
+"""Conversations and messages between the contract and plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from deskwire.v1 import common_pb2, conversation_pb2
+from google.protobuf import duration_pb2, field_mask_pb2, timestamp_pb2
+
+from deskwire_server.conversations.models import Conversation, ConversationStatus, Message
+from deskwire_server.turns.models import NewConversation
+
+_STATUSES = {
+    ConversationStatus.ACTIVE: conversation_pb2.CONVERSATION_STATUS_ACTIVE,
+    ConversationStatus.COMPLETED: conversation_pb2.CONVERSATION_STATUS_COMPLETED,
+    ConversationStatus.ABANDONED: conversation_pb2.CONVERSATION_STATUS_ABANDONED,
+    ConversationStatus.BLOCKED: conversation_pb2.CONVERSATION_STATUS_BLOCKED,
+}
+_STATUS_VALUES = {value: key for key, value in _STATUSES.items()}
+_CHANGEABLE = ("name", "email", "phone", "company", "title", "tags", "metadata")
+
+
+def timestamp(value: datetime | str | None) -> timestamp_pb2.Timestamp | None:
+    """A moment as the contract carries it; text is what JSON made of a datetime."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    result = timestamp_pb2.Timestamp()
+    result.FromDatetime(value.astimezone(UTC).replace(tzinfo=None))
+    return result
+
+
+def now() -> timestamp_pb2.Timestamp:
+    """This moment."""
+    result = timestamp_pb2.Timestamp()
+    result.GetCurrentTime()
+    return result
+
+
+def duration(seconds: float) -> duration_pb2.Duration:
+    """A span in seconds as the contract carries it."""
+    result = duration_pb2.Duration()
+    result.FromTimedelta(timedelta(seconds=seconds))
+    return result
+
+
+def status_value(status: int) -> ConversationStatus:
+    """A status of the contract; unspecified is completed, as `EndConversation` means it."""
+    return _STATUS_VALUES.get(status, ConversationStatus.COMPLETED)
+
+
+def conversation(value: Conversation) -> conversation_pb2.Conversation:
+    """A conversation for the wire."""
+    return conversation_pb2.Conversation(
+        id=str(value.id), session_id=value.session_id, visitor_id=value.visitor_id, user_id=value.user_id,
+        status=_STATUSES[value.status], title=value.title, name=value.name, email=value.email, phone=value.phone,
+        company=value.company, tags=value.tags, metadata=value.metadata, last_sequence=value.last_sequence,
+        message_count=value.message_count, create_time=timestamp(value.created_at),
+        update_time=timestamp(value.updated_at), end_time=timestamp(value.ended_at), etag=str(value.version),
+        active_turn_id=str(value.active_turn_id or ""),
+    )
+
+
+def conversation_from_json(value: Mapping[str, Any]) -> conversation_pb2.Conversation:
+    """A conversation as a change event keeps it."""
+    moments = {key: datetime.fromisoformat(value[key]) if value[key] else None
+               for key in ("created_at", "updated_at", "ended_at")}
+    return conversation(Conversation(**{
+        **value, **moments, "id": UUID(value["id"]), "status": ConversationStatus(value["status"]),
+        "tags": tuple(value["tags"]),
+        "active_turn_id": UUID(value["active_turn_id"]) if value["active_turn_id"] else None,
+    }))
+
+
+def new_conversation(value: conversation_pb2.Conversation) -> NewConversation:
+    """What a request says of a conversation to be made."""
+    return NewConversation(
+        value.visitor_id, value.title, value.name, value.email, value.phone, value.company, tuple(value.tags),
+        dict(value.metadata),
+    )
+
+
+def changes(value: conversation_pb2.Conversation, mask: field_mask_pb2.FieldMask) -> dict[str, Any]:
+    """The fields that an update changes: those of the mask, or all that are set."""
+    paths = list(mask.paths) or [name for name in _CHANGEABLE if getattr(value, name)]
+    plain = {name: getattr(value, name) for name in paths}
+    if "tags" in plain:
+        plain["tags"] = list(value.tags)
+    if "metadata" in plain:
+        plain["metadata"] = dict(value.metadata)
+    return plain
+
+
+def message(value: Message) -> common_pb2.Message:
+    """A stored message for the wire."""
+    return message_from_json({
+        "id": str(value.id), "conversation_id": str(value.conversation_id), "turn_id": str(value.turn_id),
+        "parent_id": str(value.parent_id) if value.parent_id else None, "role": value.role, "text": value.text,
+        "state": value.state, "sequence": value.sequence, "request_id": value.request_id, "details": value.details,
+        "created_at": value.created_at,
+    })
+
+
+def message_from_json(value: Mapping[str, Any]) -> common_pb2.Message:
+    """A message in the shape of the database's `message_json`."""
+    return common_pb2.Message(
+        id=value["id"], conversation_id=value["conversation_id"],
+        role=common_pb2.MessageRole.Value(f"MESSAGE_ROLE_{value['role'].upper()}"), text=value["text"],
+        create_time=timestamp(value["created_at"]), sequence=value["sequence"], turn_id=value["turn_id"] or "",
+        state=common_pb2.MessageState.Value(f"MESSAGE_STATE_{value['state'].upper()}"),
+        answer=_details(value["details"]) if value["details"] else None, request_id=value["request_id"],
+        parent_message_id=value["parent_id"] or "",
+    )
+
+
+def citation(value: Mapping[str, Any]) -> common_pb2.Citation:
+    """A citation in the shape that answers keep."""
+    return common_pb2.Citation(**value)
+
+
+def _details(value: Mapping[str, Any]) -> common_pb2.AnswerDetails:
+    usage = value["usage"]
+    result = common_pb2.AnswerDetails(
+        intent=value["intent"], confidence=value["confidence"],
+        actions=[common_pb2.Action(**action) for action in value["actions"]],
+        follow_up_questions=value["follow_ups"], citations=[citation(each) for each in value["citations"]],
+        usage=common_pb2.Usage(
+            input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"],
+            cached_input_tokens=usage["cached_input_tokens"],
+            total_tokens=usage["input_tokens"] + usage["output_tokens"],
+        ),
+        model=value["model"], provider=value["provider"],
+        finish_reason=common_pb2.FinishReason.Value(f"FINISH_REASON_{value['finish_reason'].upper()}"),
+        processing_time=duration(value["processing_seconds"]), language=value["language"], grounded=value["grounded"],
+    )
+    result.data.update(value["data"])
+    result.entities.update(value["entities"])
+    return result

@@ -1,0 +1,74 @@
+"""Conversations and messages as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class ConversationStatus(StrEnum):
+    """State of a conversation."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    ABANDONED = "abandoned"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation as callers see it."""
+
+    id: UUID
+    user_id: str
+    session_id: str
+    visitor_id: str
+    status: ConversationStatus
+    title: str
+    name: str
+    email: str
+    phone: str
+    company: str
+    tags: tuple[str, ...]
+    metadata: dict[str, str]
+    last_sequence: int
+    earliest_sequence: int
+    message_count: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    active_turn_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. `details` holds the `AnswerDetails` of an answer as JSON."""
+
+    id: UUID
+    conversation_id: UUID
+    turn_id: UUID
+    parent_id: UUID | None
+    role: str
+    text: str
+    state: str
+    sequence: int
+    request_id: str
+    details: dict[str, Any] | None
+    created_at: datetime
+
+
+def conversation_from_row(row: Mapping[str, Any]) -> Conversation:
+    """A row of the table `conversations`, with `active_turn_id` beside it, as a value."""
+    return Conversation(
+        id=row["id"], user_id=row["user_id"], session_id=row["session_id"] or "", visitor_id=row["visitor_id"],
+        status=ConversationStatus(row["status"]), title=row["title"], name=row["name"], email=row["email"],
+        phone=row["phone"], company=row["company"], tags=tuple(row["tags"]), metadata=dict(row["metadata"]),
+        last_sequence=row["last_sequence"], earliest_sequence=row["earliest_sequence"],
+        message_count=row["message_count"], version=row["version"], created_at=row["created_at"],
+        updated_at=row["updated_at"], ended_at=row["ended_at"], active_turn_id=row["active_turn_id"],
+    )

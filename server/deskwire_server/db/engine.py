@@ -1,0 +1,143 @@
+"""Connections to Postgres: short transactions of one tenant for most rooms, bare asyncpg for the hot path."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from deskwire_server.db import urls
+from deskwire_server.errors import Unavailable
+
+TENANT_SETTING = "deskwire.tenant_id"
+"""Setting that the policies of row-level security read. Set inside each transaction, gone with it."""
+
+_SET_TENANT = text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)")
+_UNREACHABLE = (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+                asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
+                asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError)
+
+
+class DatabaseUnavailable(Unavailable):
+    """Postgres is away or refuses connections."""
+
+    def __init__(self) -> None:
+        super().__init__("the database is not reachable right now", retry_after=1.0, metadata={"dependency": "postgres"})
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether `error` means that Postgres is away, not that a statement was wrong."""
+    if isinstance(error, DBAPIError):
+        original = error.orig
+        return bool(
+            error.connection_invalidated
+            or isinstance(error, OperationalError | InterfaceError)
+            or (original is not None and isinstance(getattr(original, "__cause__", None), _UNREACHABLE))
+        )
+    return isinstance(error, _UNREACHABLE)
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turn errors of an absent database into `DatabaseUnavailable`; leave all others alone."""
+    try:
+        yield
+    except Exception as error:
+        if is_unreachable(error):
+            raise DatabaseUnavailable from error
+        raise
+
+
+class Database:
+    """Postgres as the application role, one pool for SQLAlchemy Core and one for statements of the hot path."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self._url = url
+        self._pool_size = pool_size
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pool_lock = asyncio.Lock()
+        self.engine: AsyncEngine = create_async_engine(
+            urls.parse(url), pool_size=pool_size, max_overflow=0, pool_timeout=5, pool_pre_ping=False,
+            json_serializer=lambda value: orjson.dumps(value).decode(), json_deserializer=orjson.loads,
+            connect_args={"timeout": 5, "command_timeout": 30},
+        )
+        event.listen(self.engine.sync_engine, "handle_error", _drop_broken)
+
+    @asynccontextmanager
+    async def transaction(self, tenant_id: UUID) -> AsyncIterator[AsyncConnection]:
+        """One transaction that sees the rows of `tenant_id` only. Commits at the end, rolls back on an error."""
+        async with translated(), self.engine.begin() as connection:
+            await connection.execute(_SET_TENANT, {"tenant": str(tenant_id)})
+            yield connection
+
+    async def fetchrow(self, query: str, *arguments: Any) -> asyncpg.Record | None:
+        """Run one statement of the hot path in a transaction of its own and return its first row."""
+        async with translated():
+            pool = await self._hot_pool()
+            row: asyncpg.Record | None = await pool.fetchrow(query, *arguments)
+            return row
+
+    async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Run one statement of the hot path in a transaction of its own and return its rows."""
+        async with translated():
+            pool = await self._hot_pool()
+            rows: list[asyncpg.Record] = await pool.fetch(query, *arguments)
+            return rows
+
+    async def close(self) -> None:
+        """Close both pools."""
+        await self.engine.dispose()
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None
+
+    async def _hot_pool(self) -> asyncpg.Pool[asyncpg.Record]:
+        if self._pool is None:
+            async with self._pool_lock:
+                if self._pool is None:
+                    self._pool = await asyncpg.create_pool(
+                        urls.for_asyncpg(self._url), min_size=1, max_size=self._pool_size, timeout=5,
+                        command_timeout=30, init=_use_orjson, max_inactive_connection_lifetime=300,
+                    )
+        return self._pool
+
+
+async def check_role(url: str) -> None:
+    """Refuse a role that row-level security does not bind. Raises `RuntimeError` with a sentence for the operator."""
+    connection = await asyncpg.connect(urls.for_asyncpg(url), timeout=5)
+    try:
+        row = await connection.fetchrow(
+            "SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        )
+    finally:
+        await connection.close()
+    if row["rolsuper"] or row["rolbypassrls"]:
+        power = "is a superuser" if row["rolsuper"] else "has BYPASSRLS"
+        raise RuntimeError(
+            f"refusing to serve: the database role {row['rolname']!r} of DATABASE_URL {power}, so row-level security "
+            "would not keep tenants apart; give a plain role (and the owner in DATABASE_OWNER_URL for migrations)"
+        )
+
+
+def _drop_broken(context: Any) -> None:
+    """A connection in a state that its driver can't name is not given back to the pool."""
+    if isinstance(context.original_exception, asyncpg.InternalClientError):
+        context.is_disconnect = True
+
+
+async def _use_orjson(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind, schema="pg_catalog", format="text",
+            encoder=lambda value: value if isinstance(value, str) else orjson.dumps(value).decode(),
+            decoder=orjson.loads if kind == "jsonb" else json.loads,
+        )

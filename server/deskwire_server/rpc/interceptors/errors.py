@@ -1,0 +1,46 @@
+"""Turns every exception of a handler into a status, so that nothing internal leaves and no caller hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import structlog
+
+from deskwire_server.errors import DomainError
+from deskwire_server.rpc import status
+from deskwire_server.rpc.call import Call
+
+_log = structlog.get_logger(__name__)
+
+
+class Errors:
+    """Maps domain errors to their codes and everything unknown to INTERNAL with the request id alone."""
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """Abort the call with the status of what the handler raised."""
+        try:
+            yield
+        except DomainError as error:
+            call.code, call.reason = error.code, error.reason
+            await call.context.abort_with_status(status.to_grpc(status.from_error(error)))
+        except (GeneratorExit, grpc.aio.AbortError):
+            raise
+        except asyncio.CancelledError:
+            # A cancellation of the call's own task is gRPC's way to end it. One that a handler let slip from somewhere
+            # else would leave the caller without any status, so it counts as a fault.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                call.code = "CANCELLED"
+                raise
+            await self._fault(call)
+        except BaseException:
+            await self._fault(call)
+
+    async def _fault(self, call: Call) -> None:
+        _log.exception("unhandled_error", method=call.method)
+        call.code, call.reason = "INTERNAL", "INTERNAL"
+        await call.context.abort_with_status(status.to_grpc(status.internal(call.request_id)))

@@ -1,0 +1,48 @@
+"""Finds the tenant that a token names."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from deskwire_server.db.engine import Database
+
+_CACHED_FOR = 2.0
+"""Seconds after which a suspension is seen everywhere, at the latest."""
+_MAX_CACHED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant as calls need it."""
+
+    id: UUID
+    slug: str
+    status: str
+    settings: dict[str, Any]
+
+
+class TenantDirectory:
+    """Tenants by slug, cached for two seconds. Where `create_on_first_use` is set, an unknown slug makes a tenant."""
+
+    def __init__(self, database: Database, *, create_on_first_use: bool) -> None:
+        self._database = database
+        self._query = f"SELECT id, status, settings FROM {'tenant_ensure' if create_on_first_use else 'tenant_find'}($1)"
+        self._cache: dict[str, tuple[float, Tenant | None]] = {}
+
+    async def find(self, slug: str) -> Tenant | None:
+        """The tenant of this slug, or None."""
+        now = time.monotonic()
+        cached = self._cache.get(slug)
+        if cached is not None and now - cached[0] < _CACHED_FOR:
+            return cached[1]
+        row = await self._database.fetchrow("SELECT id, status, settings FROM tenant_find($1)", slug)
+        if row is None:
+            row = await self._database.fetchrow(self._query, slug)
+        tenant = None if row is None else Tenant(row["id"], slug, row["status"], row["settings"])
+        if len(self._cache) >= _MAX_CACHED:
+            self._cache.clear()
+        self._cache[slug] = (now, tenant)
+        return tenant

@@ -1,0 +1,242 @@
+"""One attempt at an answer: gather what is known, ask a provider, stream its text, describe the result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from deskwire_server.errors import DomainError
+from deskwire_server.llm.port import (
+    AnswerContext,
+    ChatMessage,
+    CompletionRequest,
+    Finished,
+    FinishReason,
+    Passage,
+    ProviderError,
+    TextChunk,
+    Usage,
+)
+from deskwire_server.llm.prompt import CitationFilter, system_prompt
+from deskwire_server.llm.registry import BUILTIN, ProviderRegistry
+from deskwire_server.turns.models import Answer, Claim, Json
+from deskwire_server.understanding.service import Understood
+
+_log = structlog.get_logger(__name__)
+_PASSAGES = 8
+_SNIPPET = 400
+_UNGROUNDED_CONFIDENCE = 0.2
+
+
+class Retriever(Protocol):
+    """Finds the evidence of an answer."""
+
+    async def passages(
+        self, tenant_id: UUID, question: str, *, history: Sequence[str], limit: int
+    ) -> tuple[Passage, ...]:
+        """The best passages for a question, numbered from 1."""
+        ...
+
+
+class Analyst(Protocol):
+    """Says what a question is about."""
+
+    async def analyse(self, text: str, history: Sequence[str] = ()) -> Understood:
+        """Intent, entities, language, suggested actions."""
+        ...
+
+
+class AnswerSink(Protocol):
+    """Where the pieces of an attempt go."""
+
+    def sources(self, citations: tuple[Json, ...]) -> None:
+        """The passages that the answer may refer to."""
+        ...
+
+    def text(self, piece: str) -> None:
+        """More text."""
+        ...
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What one turn has gathered and spent. Kept outside of the task that answers, so that a cancellation finds it."""
+
+    claim: Claim
+    understood: Understood | None = None
+    passages: tuple[Passage, ...] = ()
+    usage: list[Json] = field(default_factory=list)
+    finished: Finished | None = None
+    provider: str = ""
+    model: str = ""
+    pieces: list[str] = field(default_factory=list)
+    cited: tuple[int, ...] = ()
+    on_first_text: Callable[[str], None] | None = None
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self.pieces)
+
+
+class Answerer:
+    """Makes answers. Holds no state between turns."""
+
+    def __init__(self, retriever: Retriever, analyst: Analyst, providers: ProviderRegistry) -> None:
+        self._retriever = retriever
+        self._analyst = analyst
+        self._providers = providers
+
+    async def gather(self, attempt: Attempt) -> None:
+        """Understand the question and find the evidence; a part that fails is left out."""
+        claim = attempt.claim
+        said = [text for _, text in claim.history]
+        asked = [text for role, text in claim.history if role == "user"]
+        understood, passages = await asyncio.gather(
+            self._analyst.analyse(claim.question, asked),
+            self._retriever.passages(claim.tenant_id, claim.question, history=said, limit=_PASSAGES),
+            return_exceptions=True,
+        )
+        for part, result in (("understanding", understood), ("retrieval", passages)):
+            if isinstance(result, BaseException):
+                if not isinstance(result, Exception):
+                    raise result
+                _log.error("gathering_failed", part=part, error=repr(result))
+        attempt.understood = understood if isinstance(understood, Understood) else None
+        attempt.passages = passages if isinstance(passages, tuple) else ()
+
+    async def answer(self, attempt: Attempt, sink: AnswerSink, *, use_fallback: bool) -> None:
+        """Stream one provider's answer into `attempt` and `sink`. Raises `ProviderError`."""
+        claim = attempt.claim
+        provider = self._providers.get(BUILTIN if use_fallback else claim.options.provider)
+        attempt.provider = provider.name
+        attempt.model = claim.options.model or provider.default_model
+        attempt.pieces.clear()
+        sink.sources(tuple(citation(passage) for passage in attempt.passages))
+        kept = CitationFilter({passage.number for passage in attempt.passages})
+        request = self._request(attempt, use_fallback)
+        usage: Usage | None = None
+        try:
+            async with aclosing(provider.stream(request)) as events:
+                async for event in events:
+                    if isinstance(event, TextChunk):
+                        self._add(attempt, sink, kept.feed(event.text))
+                    elif isinstance(event, Finished):
+                        attempt.finished, usage = event, event.usage
+                        attempt.model = event.model or attempt.model
+        finally:
+            # A call that was made is counted also when it was stopped or broke: its tokens are then estimated.
+            spent = usage or _estimate(request, attempt.text)
+            attempt.usage.append({"provider": provider.name, "model": attempt.model, **asdict(spent)})
+        self._add(attempt, sink, kept.finish())
+        attempt.cited = tuple(kept.used)
+        if attempt.finished is None:
+            raise ProviderError("the answer ended without a reason", provider=provider.name, kind="cut", retryable=True)
+
+    def _request(self, attempt: Attempt, use_fallback: bool) -> CompletionRequest:
+        claim, options = attempt.claim, attempt.claim.options
+        language = claim.context.language or (attempt.understood.language if attempt.understood else "")
+        context = AnswerContext(**{**asdict(claim.context), "language": language})
+        history = [ChatMessage("assistant" if role == "assistant" else "user", text) for role, text in claim.history]
+        return CompletionRequest(
+            messages=(*history, ChatMessage("user", claim.question)), passages=attempt.passages,
+            system=system_prompt(context), context=context, model="" if use_fallback else options.model,
+            temperature=options.temperature, max_tokens=options.max_tokens,
+        )
+
+    def _add(self, attempt: Attempt, sink: AnswerSink, text: str) -> None:
+        if not text:
+            return
+        if not attempt.pieces and attempt.on_first_text is not None:
+            attempt.on_first_text(attempt.provider)
+        attempt.pieces.append(text)
+        sink.text(text)
+
+
+def completed(attempt: Attempt, *, fell_back: bool) -> Answer:
+    """The whole answer of an attempt."""
+    return Answer("completed", attempt.text, details(attempt, fell_back=fell_back), usage=tuple(attempt.usage))
+
+
+def cancelled(attempt: Attempt, reason: str) -> Answer:
+    """The answer of an attempt that was stopped; `reason` is empty, `interrupted` or `ABANDONED`."""
+    state = "interrupted" if reason == "interrupted" else "cancelled"
+    told = reason if reason == "ABANDONED" else ""
+    return Answer(state, attempt.text, details(attempt, finish=FinishReason.CANCELLED), told, usage=tuple(attempt.usage))
+
+
+def failed(attempt: Attempt, error: Exception) -> Answer:
+    """The end of a turn that could not be answered."""
+    reason = error.reason if isinstance(error, DomainError) else "INTERNAL"
+    message = error.message if isinstance(error, DomainError) else "something went wrong on our side"
+    if isinstance(error, TimeoutError):
+        reason, message = "RESPONSE_TIMEOUT", "the answer took too long"
+    retryable = isinstance(error, TimeoutError) or (isinstance(error, ProviderError) and error.retryable)
+    return Answer("failed", attempt.text, details(attempt, finish=FinishReason.ERROR), reason, message, retryable,
+                  tuple(attempt.usage))
+
+
+def details(attempt: Attempt, *, fell_back: bool = False, finish: FinishReason | None = None) -> Json:
+    """What is known of an answer besides its text, in the shape that messages keep."""
+    end, understood = attempt.finished, attempt.understood
+    grounded = _is_grounded(attempt)
+    finish_reason: str = finish or (end.reason if end else FinishReason.ERROR)
+    spent = {key: sum(call[key] for call in attempt.usage)
+             for key in ("input_tokens", "output_tokens", "cached_input_tokens")}
+    return {
+        "intent": understood.intent if understood else "general_help",
+        "confidence": round(_confidence(attempt, grounded), 4),
+        "actions": [asdict(action) for action in understood.suggested_actions] if understood else [],
+        "data": {},
+        "follow_ups": list(end.follow_ups) if end else [],
+        "citations": [citation(passage) for number in attempt.cited for passage in attempt.passages
+                      if passage.number == number],
+        "usage": spent,
+        "model": attempt.model,
+        "provider": attempt.provider,
+        "finish_reason": "fallback" if fell_back and finish is None else finish_reason,
+        "processing_seconds": round((datetime.now(UTC) - attempt.claim.accepted_at).total_seconds(), 4),
+        "language": understood.language if understood else "",
+        "grounded": grounded,
+        "entities": understood.entities if understood else {},
+    }
+
+
+def citation(passage: Passage) -> Json:
+    """A passage as answers cite it."""
+    return {
+        "number": passage.number, "article_id": passage.article_id, "title": passage.title,
+        "source_path": passage.source_path, "url": passage.url, "heading_path": list(passage.heading_path),
+        "snippet": passage.text if len(passage.text) <= _SNIPPET else passage.text[: _SNIPPET - 1] + "…",
+        "start_offset": passage.start, "end_offset": passage.end, "relevance": round(passage.relevance, 4),
+    }
+
+
+def _is_grounded(attempt: Attempt) -> bool:
+    if attempt.finished is not None and attempt.finished.grounded is not None:
+        return attempt.finished.grounded
+    return bool(attempt.cited)
+
+
+def _confidence(attempt: Attempt, grounded: bool) -> float:
+    """The provider's own estimate, else how well the cited passages fit."""
+    if attempt.finished is not None and attempt.finished.confidence is not None:
+        return attempt.finished.confidence
+    if not grounded:
+        return _UNGROUNDED_CONFIDENCE
+    return max((passage.relevance for passage in attempt.passages if passage.number in attempt.cited), default=0.0)
+
+
+def _estimate(request: CompletionRequest, written: str) -> Usage:
+    """Tokens of a call whose provider did not tell them: four characters each, as providers advise."""
+    read = len(request.system) + sum(len(message.content) for message in request.messages)
+    read += sum(len(passage.text) for passage in request.passages)
+    return Usage(input_tokens=read // 4, output_tokens=len(written) // 4)
+

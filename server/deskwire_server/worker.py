@@ -1,0 +1,114 @@
+"""One worker process: gRPC and its HTTP side port on one event loop, until a signal drains it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+
+import structlog
+import uvicorn
+import uvloop
+
+from deskwire_server import app as application
+from deskwire_server import logs, monitor
+from deskwire_server.app import App
+from deskwire_server.db import engine
+from deskwire_server.http import app as side_app
+from deskwire_server.settings import Settings, is_loopback
+
+_log = structlog.get_logger(__name__)
+_WORKER_HOST = "127.0.0.1"
+_NOTICE = 0.3
+"""Seconds that balancers get at least to see NOT_SERVING before streams are told to leave."""
+
+
+def main(settings: Settings | None = None) -> int:
+    """Run a worker until SIGTERM or SIGINT. Returns the exit code."""
+    settings = settings or Settings()
+    logs.configure(
+        level="DEBUG" if settings.debug else settings.log_level, json=settings.log_format == "json",
+        mask=settings.mask_pii_in_logs,
+    )
+    try:
+        return uvloop.run(serve(settings))
+    except RuntimeError as error:
+        print(f"deskwire: {error}", file=sys.stderr)
+        return 1
+
+
+async def serve(settings: Settings) -> int:
+    """Serve until a signal comes, then drain. Raises `RuntimeError` with a sentence when it can't start."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    worker = application.build(settings)
+    if settings.database_url is not None:
+        await _check_role(settings.database_url.get_secret_value())
+    host = _WORKER_HOST if is_loopback(settings.host) else settings.host
+    port = worker.server.add_insecure_port(f"{host}:{settings.worker_grpc_port}")
+    await worker.server.start()
+    tasks = [
+        asyncio.create_task(monitor.keep_running(getattr(each, "__qualname__", "loop"), each))
+        for each in worker.background
+    ]
+    side = _side_server(settings, worker, host)
+    side_task = asyncio.create_task(side.serve(sockets=[_bind(host, settings.worker_http_port)]))
+    _log.info("serving", grpc_port=port, http_port=settings.worker_http_port, provider=worker.registry.default().name)
+    try:
+        await stopping.wait()
+        await _drain(worker, settings.drain_grace)
+    finally:
+        side.should_exit = True
+        await side_task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for close in worker.closers:
+            with contextlib.suppress(Exception):
+                await close()
+    _log.info("stopped")
+    return 0
+
+
+async def _drain(worker: App, grace: float) -> None:
+    """Health first, then a word in every stream, then the turns, then the rest of the calls."""
+    _log.info("draining", running_turns=worker.runner.running)
+    await worker.health.drain()
+    await asyncio.sleep(min(_NOTICE, grace))
+    worker.hub.drain()
+    await worker.runner.drain(grace / 2)
+    await worker.server.stop(grace / 2)
+    await monitor.attempt(worker.lease.resign)
+
+
+async def _check_role(url: str) -> None:
+    try:
+        await engine.check_role(url)
+    except OSError as error:
+        # The database may still be coming up: health tells, and every call says so, until it is there.
+        _log.warning("role_not_checked", error=str(error))
+
+
+def _side_server(settings: Settings, worker: App, host: str) -> uvicorn.Server:
+    config = uvicorn.Config(
+        side_app.create(settings, worker.metrics.registry, application.web_dir(settings)), host=host, log_config=None,
+        access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,unused-ignore]
+    return server
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    side = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    side.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    side.bind((host, port))
+    return side
+
+
+if __name__ == "__main__":
+    sys.exit(main())
