@@ -49,7 +49,8 @@ from deskwire_server.knowledge.editing import ArticleEditor
 from deskwire_server.knowledge.service import KnowledgeService
 from deskwire_server.knowledge.servicer import KnowledgeServicer
 from deskwire_server.llm.builtin import BuiltinProvider
-from deskwire_server.llm.registry import ProviderRegistry
+from deskwire_server.llm.port import Provider
+from deskwire_server.llm.registry import BUILTIN, ProviderRegistry
 from deskwire_server.metrics import Metrics
 from deskwire_server.rpc.chain import Chain, Stage
 from deskwire_server.rpc.interceptors.access_log import AccessLog
@@ -118,8 +119,11 @@ class App:
     """What to release at the end, in this order."""
 
 
-def build(settings: Settings, *, metrics: Metrics | None = None) -> App:
-    """Build a worker from its settings. Connects to nothing yet; call it inside the worker's event loop."""
+def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provider | None = None) -> App:
+    """Build a worker from its settings. Connects to nothing yet; call it inside the worker's event loop.
+
+    `provider` answers in place of the configured ones, with the built-in one behind it.
+    """
     metrics = metrics or Metrics()
     worker_id = uuid4()
     database_url, system_url = _database_urls(settings)
@@ -129,12 +133,17 @@ def build(settings: Settings, *, metrics: Metrics | None = None) -> App:
     embedder = _embedder(settings, redis)
 
     knowledge = KnowledgeService(database, embedder)
-    registry = ProviderRegistry.from_settings(settings, builtin=BuiltinProvider(embedder))
+    builtin = BuiltinProvider(embedder)
+    registry = (
+        ProviderRegistry({provider.name: provider, BUILTIN: builtin}) if provider is not None
+        else ProviderRegistry.from_settings(settings, builtin=builtin)
+    )
+    understanding = Understanding(embedder)
     hub = Hub(delta_interval=settings.delta_interval)
     relay = Relay(redis, hub, worker_id)
     turns = TurnStore(database, worker_id)
     runner = TurnRunner(
-        store=turns, hub=hub, answerer=Answerer(knowledge, Understanding(embedder), registry), metrics=metrics,
+        store=turns, hub=hub, answerer=Answerer(knowledge, understanding, registry), metrics=metrics,
         history=settings.max_conversation_history, response_timeout=settings.response_timeout,
         abandon_grace=settings.turn_abandon_grace, announce=relay.announce,
     )
@@ -158,8 +167,8 @@ def build(settings: Settings, *, metrics: Metrics | None = None) -> App:
         helpful={"redis": parts.redis, **({"embedder": parts.embedder} if embedder else {})}, metrics=metrics,
     )
     pages = PageTokens(settings.jwt_secret.get_secret_value())
-    provider = registry.default().name
-    chat_servicer = ChatServicer(chat, conversations, degraded=health_service.degraded, provider=provider)
+    default_provider = registry.default().name
+    chat_servicer = ChatServicer(chat, conversations, degraded=health_service.degraded, provider=default_provider)
     conversation_servicer = ConversationServicer(conversations, pages)
     knowledge_servicer = KnowledgeServicer(knowledge, ArticleEditor(database, knowledge), pages)
     core = Core(chat_servicer, conversation_servicer, knowledge_servicer, conversations)
@@ -170,7 +179,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None) -> App:
     portal_pb2_grpc.add_PortalAssistantServiceServicer_to_server(PortalAssistantServicer(core), server)
     site_pb2_grpc.add_SiteAssistantServiceServicer_to_server(SiteAssistantServicer(core), server)
     support_pb2_grpc.add_SupportAssistantServiceServicer_to_server(
-        SupportAssistantServicer(core, health_service, provider), server
+        SupportAssistantServicer(core, health_service, default_provider), server
     )
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
@@ -179,8 +188,9 @@ def build(settings: Settings, *, metrics: Metrics | None = None) -> App:
     return App(
         server, health_service, hub, runner, lease, registry, metrics,
         background=(health_service.watch, lease.keep, runner.watch_over, relay.run,
-                    _every(_HOUSEKEEPING, revocations.refresh), monitor.watch_loop(metrics)),
-        closers=(registry.close, *([embedder.close] if embedder else []), *([redis.aclose] if redis else []),
+                    _every(_HOUSEKEEPING, revocations.refresh), _once(understanding.warm_up),
+                    monitor.watch_loop(metrics)),
+        closers=(hub.close, registry.close, *([embedder.close] if embedder else []), *([redis.aclose] if redis else []),
                  database.close, system.close),
     )
 
@@ -263,6 +273,13 @@ def _embedder(settings: Settings, redis: Redis | None) -> CachedEmbedder | None:
         openai_base_url=settings.openai_base_url, timeout=settings.provider_timeout,
         max_retries=settings.provider_max_retries,
     )
+
+
+def _once(action: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    async def do() -> None:
+        await monitor.attempt(action)
+
+    return do
 
 
 def _every(seconds: float, action: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

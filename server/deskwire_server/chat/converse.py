@@ -17,7 +17,7 @@ from deskwire_server.chat import convert
 from deskwire_server.chat.service import ChatService
 from deskwire_server.chat.tail import OpenTurns
 from deskwire_server.conversations.service import ConversationService
-from deskwire_server.errors import DomainError, FailedPrecondition
+from deskwire_server.errors import FailedPrecondition
 from deskwire_server.turns.hub import Closing, Subscription, Wake
 from deskwire_server.turns.models import Connected, Target, TypingChanged
 
@@ -81,7 +81,8 @@ class Converse:
         try:
             async for request in requests:
                 await self._handle(request, opening, conversation_id, subscription)
-        except DomainError as error:
+        except Exception as error:
+            # The stream itself raises it, so that it is mapped and logged like any other.
             subscription.push(error)
         else:
             # Also when it ends without close: a client that is gone is told apart by gRPC, which ends the call itself.

@@ -184,7 +184,7 @@ def _fingerprint(command: SendMessage) -> bytes:
         "target": asdict(command.target), "text": command.text, "options": asdict(command.options),
         "while_answering": command.while_answering.value,
     }
-    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)).digest()
 
 
 def _refusal(outcome: str, state: str) -> Exception:

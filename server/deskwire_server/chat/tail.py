@@ -10,7 +10,7 @@ from uuid import UUID
 from deskwire_server.auth.caller import Caller
 from deskwire_server.conversations.models import Conversation
 from deskwire_server.db.engine import DatabaseUnavailable
-from deskwire_server.errors import DomainError, NotFound, OutOfRange
+from deskwire_server.errors import NotFound, OutOfRange
 from deskwire_server.turns.hub import Closing, Draining, Hub, HubItem, Subscription, Wake
 from deskwire_server.turns.models import (
     TERMINAL_KINDS,
@@ -81,7 +81,7 @@ class Tail:
         while not self._is_done():
             item = await self._subscription.get(self._wait())
             now = time.monotonic()
-            if isinstance(item, DomainError):
+            if isinstance(item, Exception):
                 raise item
             if isinstance(item, Draining) or now - started > self._limits.longest:
                 yield GoAway(self._last, draining=isinstance(item, Draining))

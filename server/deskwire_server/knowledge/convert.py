@@ -44,22 +44,33 @@ def search_query(request: knowledge_pb2.SearchKnowledgeRequest) -> SearchQuery:
     """What to search for."""
     restrict = request.filter
     return SearchQuery(
-        text=request.query, context_terms=tuple(request.context_terms),
+        text=request.query,
+        context_terms=tuple(request.context_terms),
         filter=SearchFilter(
-            restrict.category, tuple(restrict.tags),
+            restrict.category,
+            tuple(restrict.tags),
             _moment(restrict.update_time.start_time) if restrict.update_time.HasField("start_time") else None,
             _moment(restrict.update_time.end_time) if restrict.update_time.HasField("end_time") else None,
         ),
-        limit=request.limit if request.HasField("limit") else _DEFAULT_LIMIT, min_relevance=request.min_relevance,
+        limit=request.limit if request.HasField("limit") else _DEFAULT_LIMIT,
+        min_relevance=request.min_relevance,
     )
 
 
 def article(value: Article) -> knowledge_pb2.Article:
     """An article for the wire."""
     return knowledge_pb2.Article(
-        id=str(value.id), title=value.title, content=value.content, category=value.category, tags=value.tags,
-        url=value.url, source_path=value.source_path, language=value.language,
-        create_time=timestamp(value.created_at), update_time=timestamp(value.changed_at), etag=value.etag,
+        id=str(value.id),
+        title=value.title,
+        content=value.content,
+        category=value.category,
+        tags=value.tags,
+        url=value.url,
+        source_path=value.source_path,
+        language=value.language,
+        create_time=timestamp(value.created_at),
+        update_time=timestamp(value.changed_at),
+        etag=value.etag,
         passage_count=value.passage_count,
     )
 
@@ -74,8 +85,13 @@ def result(hit: SearchHit) -> knowledge_pb2.KnowledgeResult:
 def draft(value: knowledge_pb2.Article) -> ArticleDraft:
     """An article to be made."""
     return ArticleDraft(
-        title=value.title, content=value.content, category=value.category, tags=tuple(value.tags),
-        language=value.language, url=value.url, source_path=value.source_path,
+        title=value.title,
+        content=value.content,
+        category=value.category,
+        tags=tuple(value.tags),
+        language=value.language,
+        url=value.url,
+        source_path=value.source_path,
     )
 
 
@@ -100,14 +116,21 @@ def import_result(value: DocumentResult) -> knowledge_pb2.ImportResult:
     """The result for one document."""
     reason = f"ERROR_REASON_{value.reason or 'UNSPECIFIED'}"
     return knowledge_pb2.ImportResult(
-        source_path=value.source_path, outcome=_OUTCOMES[value.outcome], article_id=str(value.article_id or ""),
-        reason=error_reason_pb2.ErrorReason.Value(reason), message=value.message, passage_count=value.passage_count,
+        source_path=value.source_path,
+        outcome=_OUTCOMES[value.outcome],
+        article_id=str(value.article_id or ""),
+        reason=error_reason_pb2.ErrorReason.Value(reason),
+        message=value.message,
+        passage_count=value.passage_count,
     )
 
 
 def _passage(value: FoundPassage) -> knowledge_pb2.KnowledgePassage:
     return knowledge_pb2.KnowledgePassage(
-        text=value.text, heading_path=value.heading_path, start_offset=value.start, end_offset=value.end,
+        text=value.text,
+        heading_path=value.heading_path,
+        start_offset=value.start,
+        end_offset=value.end,
         relevance=value.relevance,
     )
 

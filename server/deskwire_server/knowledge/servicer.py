@@ -37,7 +37,8 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         """See the contract."""
         found = await self._service.search(current_caller(), convert.search_query(request))
         return pb.SearchKnowledgeResponse(
-            results=[convert.result(hit) for hit in found.hits], total_count=found.total_count,
+            results=[convert.result(hit) for hit in found.hits],
+            total_count=found.total_count,
             search_time=duration(found.search_time),
         )
 
@@ -60,15 +61,18 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
             caller, after=after, limit=page_size(request.page_size), category=request.category, query=request.query
         )
         return pb.ListArticlesResponse(
-            articles=[convert.article(each) for each in page.articles], total_count=page.total_count,
+            articles=[convert.article(each) for each in page.articles],
+            total_count=page.total_count,
             next_page_token=self._pages.encode(scope, page.next) if page.next else "",
         )
 
     async def UpdateArticle(self, request: pb.UpdateArticleRequest, context: Any) -> pb.UpdateArticleResponse:
         """See the contract."""
         changed = await self._editor.update(
-            current_caller(), ids.parse(request.article.id, "article.id"),
-            convert.patch(request.article, request.update_mask), etag=request.article.etag,
+            current_caller(),
+            ids.parse(request.article.id, "article.id"),
+            convert.patch(request.article, request.update_mask),
+            etag=request.article.etag,
             request_id=request.request_id,
         )
         return pb.UpdateArticleResponse(article=convert.article(changed))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from deskwire_server.errors import DomainError, Unavailable
+from deskwire_server.errors import Unavailable
 from deskwire_server.turns.models import Connected, DurableEvent, SourcesFound, TextAdded, TypingChanged
 
 _BUFFER = 512
@@ -35,7 +35,7 @@ class Draining:
     """The worker is going away."""
 
 
-HubItem = DurableEvent | TextAdded | SourcesFound | TypingChanged | Connected | Wake | Closing | Draining | DomainError
+HubItem = DurableEvent | TextAdded | SourcesFound | TypingChanged | Connected | Wake | Closing | Draining | Exception
 
 
 class Subscription:
@@ -152,6 +152,12 @@ class Hub:
         for watchers in self._watchers.values():
             for subscription in watchers:
                 subscription.push(Draining())
+
+    async def close(self) -> None:
+        """End the ticker; called when nothing runs any more."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
 
     def running(self, conversation_id: UUID) -> RunningAnswer | None:
         """The answer that this worker writes in a conversation now."""

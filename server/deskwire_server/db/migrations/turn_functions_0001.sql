@@ -151,7 +151,8 @@ BEGIN
     RETURN talk;
 END $$;
 
--- Begins an attempt at a turn and loads what it needs. No row when the turn is not to be begun with this attempt: it has
+-- Begins an attempt at a turn and loads what it needs. The history goes by turns, so that a question which waited sees the
+-- answer that it waited for. No row when the turn is not to be begun with this attempt: it has
 -- ended, another worker holds it, or an earlier turn of the conversation still runs.
 CREATE FUNCTION turn_claim(p_tenant uuid, p_turn uuid, p_worker uuid, p_attempt int, p_history int)
 RETURNS TABLE (attempt int, sequence bigint, conversation_id uuid, user_id text, question_id uuid, answer_id uuid,
@@ -180,11 +181,12 @@ BEGIN
                    ELSE least(50, coalesce((mine.options->>'max_history_messages')::int, p_history)) END;
     RETURN QUERY SELECT mine.attempt, place, mine.conversation_id, mine.user_id, mine.question_id, mine.answer_id,
         asked.text, mine.options, mine.context,
-        coalesce((SELECT jsonb_agg(jsonb_build_object('role', h.role, 'text', h.text) ORDER BY h.sequence)
-                  FROM (SELECT m.role, m.text, m.sequence FROM messages m
+        coalesce((SELECT jsonb_agg(jsonb_build_object('role', h.role, 'text', h.text) ORDER BY h.asked_at, h.sequence)
+                  FROM (SELECT m.role, m.text, m.sequence, t.first_sequence AS asked_at
+                        FROM messages m JOIN turns t ON t.tenant_id = m.tenant_id AND t.id = m.turn_id
                         WHERE m.tenant_id = p_tenant AND m.conversation_id = mine.conversation_id
-                          AND m.sequence < asked.sequence AND m.text <> '' AND m.role IN ('user', 'assistant')
-                        ORDER BY m.sequence DESC LIMIT wanted) h), '[]'),
+                          AND t.first_sequence < asked.sequence AND m.text <> '' AND m.role IN ('user', 'assistant')
+                        ORDER BY t.first_sequence DESC, m.sequence DESC LIMIT wanted) h), '[]'),
         mine.cancel_reason, asked.created_at, now();
 END $$;
 

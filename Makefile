@@ -1,0 +1,41 @@
+# `make run` needs Python 3.11 or newer and Node, nothing else. Everything it installs stays in .venv and
+# clients/web/node_modules, everything it keeps in .deskwire (or DESKWIRE_DATA_DIR).
+.DEFAULT_GOAL := help
+.PHONY: help run setup test lint format gen eval clean
+BIN := .venv/bin
+export PYTHON
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+# Through the helper that also ties children to the launcher, so that a killed make leaves nothing behind either.
+run: setup ## Start everything on this machine; Ctrl-C stops it
+	@exec $(BIN)/python -I -S server/deskwire_server/stack/_exec.py "{\"parent\": $$PPID, \"signal\": 15}" $(BIN)/deskwire run
+
+setup: ## Make or renew the environment and the page (`run` and `test` do it by themselves)
+	@scripts/setup.sh
+
+test: setup ## Run all tests
+	$(BIN)/pytest -n 2 tests/unit tests/store tests/rpc
+	$(BIN)/pytest tests/e2e
+
+lint: setup ## Check style, types, the contract, and that generated code is fresh
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict server/deskwire_server
+	scripts/gen.sh --check
+
+format: setup ## Put code and contract into their standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/buf format --write
+
+gen: setup ## Generate stubs, descriptor set and reference from protos/
+	scripts/gen.sh
+
+eval: setup ## Measure retrieval and answers on the development questions (DESKWIRE_EVAL_DATA)
+	$(BIN)/python -m benchmarks.eval
+
+clean: ## Remove the environment, the page's packages and caches; keeps the data
+	rm -rf .venv clients/web/node_modules clients/web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find server tests clients generated -name __pycache__ -type d -prune -exec rm -rf {} +
