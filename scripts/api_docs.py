@@ -53,7 +53,8 @@ class Page:
             sides = [
                 ("stream " if streams else "") + _link(type_name, self.file.name)
                 for streams, type_name in (
-                    (method.client_streaming, method.input_type), (method.server_streaming, method.output_type),
+                    (method.client_streaming, method.input_type),
+                    (method.server_streaming, method.output_type),
                 )
             ]
             self.lines += [f"### {service.name}.{method.name}", "", f"{sides[0]} → {sides[1]}", ""]
@@ -78,7 +79,14 @@ class Page:
             self._enum((*path, 4, number), enum)
 
     def _enum(self, path: tuple[int, ...], enum: descriptor_pb2.EnumDescriptorProto) -> None:
-        self.lines += [f"## {enum.name}", "", self._text(path), "", "| value | number | meaning |", "| --- | --- | --- |"]
+        self.lines += [
+            f"## {enum.name}",
+            "",
+            self._text(path),
+            "",
+            "| value | number | meaning |",
+            "| --- | --- | --- |",
+        ]
         for number, value in enumerate(enum.value):
             self.lines.append(f"| `{value.name}` | {value.number} | {self._cell((*path, 2, number))} |")
         self.lines.append("")
@@ -126,7 +134,14 @@ def main() -> None:
     for file in files:
         for element in (*file.message_type, *file.enum_type):
             _HOMES[f".{file.package}.{element.name}"] = file.name
-    index = ["# Contract", "", "Made from the comments of `protos/` by `make gen`.", "", "| page | about | services |", "| --- | --- | --- |"]
+    index = [
+        "# Contract",
+        "",
+        "Made from the comments of `protos/` by `make gen`.",
+        "",
+        "| page | about | services |",
+        "| --- | --- | --- |",
+    ]
     for file in sorted(files, key=lambda each: each.name):
         page = Page(file)
         (folder / _page_name(file.name)).write_text(page.render())

@@ -74,8 +74,12 @@ from deskwire_server.understanding import Understanding
 SERVICES = tuple(
     descriptor.services_by_name[name].full_name
     for descriptor in (
-        chat_pb2.DESCRIPTOR, conversation_pb2.DESCRIPTOR, knowledge_pb2.DESCRIPTOR, portal_pb2.DESCRIPTOR,
-        site_pb2.DESCRIPTOR, support_pb2.DESCRIPTOR,
+        chat_pb2.DESCRIPTOR,
+        conversation_pb2.DESCRIPTOR,
+        knowledge_pb2.DESCRIPTOR,
+        portal_pb2.DESCRIPTOR,
+        site_pb2.DESCRIPTOR,
+        support_pb2.DESCRIPTOR,
     )
     for name in descriptor.services_by_name
 )
@@ -135,7 +139,8 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     knowledge = KnowledgeService(database, embedder)
     builtin = BuiltinProvider(embedder)
     registry = (
-        ProviderRegistry({provider.name: provider, BUILTIN: builtin}) if provider is not None
+        ProviderRegistry({provider.name: provider, BUILTIN: builtin})
+        if provider is not None
         else ProviderRegistry.from_settings(settings, builtin=builtin)
     )
     understanding = Understanding(embedder)
@@ -143,28 +148,39 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     relay = Relay(redis, hub, worker_id)
     turns = TurnStore(database, worker_id)
     runner = TurnRunner(
-        store=turns, hub=hub, answerer=Answerer(knowledge, understanding, registry), metrics=metrics,
-        history=settings.max_conversation_history, response_timeout=settings.response_timeout,
-        abandon_grace=settings.turn_abandon_grace, announce=relay.announce,
+        store=turns,
+        hub=hub,
+        answerer=Answerer(knowledge, understanding, registry),
+        metrics=metrics,
+        history=settings.max_conversation_history,
+        response_timeout=settings.response_timeout,
+        abandon_grace=settings.turn_abandon_grace,
+        announce=relay.announce,
     )
     lease = WorkerLease(system, runner, worker_id=worker_id, term=settings.turn_lease)
     conversations = ConversationService(database, relay.announce)
     chat = ChatService(
-        store=turns, hub=hub, runner=runner,
+        store=turns,
+        hub=hub,
+        runner=runner,
         limits=TailLimits(heartbeat=settings.heartbeat_interval, longest=settings.stream_max_duration),
-        max_message_length=settings.max_message_length, is_provider=lambda name: name in registry.available(),
+        max_message_length=settings.max_message_length,
+        is_provider=lambda name: name in registry.available(),
         announce=relay.announce,
     )
 
     revocations = RevocationList(system)
     server = grpc.aio.server(
-        interceptors=[Chain(_stages(settings, database, revocations, metrics), check)], options=_OPTIONS,
+        interceptors=[Chain(_stages(settings, database, revocations, metrics), check)], options=_OPTIONS
     )
     health_servicer = health.aio.HealthServicer()
     parts = _Checks(database, system, redis, embedder)
     health_service = HealthService(
-        health_servicer, services=SERVICES, needed={"postgres": parts.postgres},
-        helpful={"redis": parts.redis, **({"embedder": parts.embedder} if embedder else {})}, metrics=metrics,
+        health_servicer,
+        services=SERVICES,
+        needed={"postgres": parts.postgres},
+        helpful={"redis": parts.redis, **({"embedder": parts.embedder} if embedder else {})},
+        metrics=metrics,
     )
     pages = PageTokens(settings.jwt_secret.get_secret_value())
     default_provider = registry.default().name
@@ -186,44 +202,69 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     channelz.add_channelz_servicer(server)
 
     return App(
-        server, health_service, hub, runner, lease, registry, metrics,
-        background=(health_service.watch, lease.keep, runner.watch_over, relay.run,
-                    _every(_HOUSEKEEPING, revocations.refresh), _once(understanding.warm_up),
-                    monitor.watch_loop(metrics)),
-        closers=(hub.close, registry.close, *([embedder.close] if embedder else []), *([redis.aclose] if redis else []),
-                 database.close, system.close),
+        server,
+        health_service,
+        hub,
+        runner,
+        lease,
+        registry,
+        metrics,
+        background=(
+            health_service.watch,
+            lease.keep,
+            runner.watch_over,
+            relay.run,
+            _every(_HOUSEKEEPING, revocations.refresh),
+            _once(understanding.warm_up),
+            monitor.watch_loop(metrics),
+        ),
+        closers=(
+            hub.close,
+            registry.close,
+            *([embedder.close] if embedder else []),
+            *([redis.aclose] if redis else []),
+            database.close,
+            system.close,
+        ),
     )
 
 
 def web_dir(settings: Settings) -> Path | None:
     """Where the built page lies, None when it was not built."""
-    candidates = [settings.web_dir] if settings.web_dir else [
-        Path(__file__).resolve().parents[2] / "clients" / "web" / "dist", Path("/srv/deskwire/web")
-    ]
+    candidates = (
+        [settings.web_dir]
+        if settings.web_dir
+        else [Path(__file__).resolve().parents[2] / "clients" / "web" / "dist", Path("/srv/deskwire/web")]
+    )
     return next((path for path in candidates if (path / "index.html").is_file()), None)
 
 
-def _stages(
-    settings: Settings, database: Database, revocations: RevocationList, metrics: Metrics
-) -> list[Stage]:
+def _stages(settings: Settings, database: Database, revocations: RevocationList, metrics: Metrics) -> list[Stage]:
     """The chain, outermost first. Validation comes last, as each message is parsed."""
     verifier = TokenVerifier(
-        secret=settings.jwt_secret.get_secret_value(), issuer=settings.jwt_issuer, audience=settings.jwt_audience,
-        max_lifetime=settings.jwt_max_lifetime, keys=KeySet(settings.jwt_jwks) if settings.jwt_jwks else None,
+        secret=settings.jwt_secret.get_secret_value(),
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        max_lifetime=settings.jwt_max_lifetime,
+        keys=KeySet(settings.jwt_jwks) if settings.jwt_jwks else None,
     )
     tenants = TenantDirectory(database, create_on_first_use=settings.uses_demo_secret)
     shared = None
     if settings.redis_url is not None and settings.calls_per_minute:
-        shared = RedisStorage("async+" + settings.redis_url.get_secret_value(), implementation="redispy",
-                              key_prefix="deskwire:limits")
+        shared = RedisStorage(
+            "async+" + settings.redis_url.get_secret_value(), implementation="redispy", key_prefix="deskwire:limits"
+        )
     return [
         RequestId(),
         AccessLog(metrics),
         Errors(),
         Admission(_MAX_OPEN_CALLS),
         Authentication(Authenticator(verifier, tenants, revocations)),
-        RateLimit(calls_per_minute=settings.calls_per_minute, max_streams_per_user=settings.max_streams_per_user,
-                  shared=shared),
+        RateLimit(
+            calls_per_minute=settings.calls_per_minute,
+            max_streams_per_user=settings.max_streams_per_user,
+            shared=shared,
+        ),
     ]
 
 
@@ -260,17 +301,25 @@ def _redis(settings: Settings) -> Redis | None:
     if settings.redis_url is None:
         return None
     return Redis.from_url(
-        settings.redis_url.get_secret_value(), socket_connect_timeout=1.0, socket_timeout=2.0,
-        retry=Retry(NoBackoff(), 0), health_check_interval=10,
+        settings.redis_url.get_secret_value(),
+        socket_connect_timeout=1.0,
+        socket_timeout=2.0,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=10,
     )
 
 
 def _embedder(settings: Settings, redis: Redis | None) -> CachedEmbedder | None:
     key = settings.openai_api_key
     return build_embedder(
-        settings.embedder, socket=settings.embedder_socket_path, redis=redis, cache_ttl=settings.embedding_cache_ttl,
-        openai_api_key=key.get_secret_value() if key else None, openai_model=settings.openai_embedding_model,
-        openai_base_url=settings.openai_base_url, timeout=settings.provider_timeout,
+        settings.embedder,
+        socket=settings.embedder_socket_path,
+        redis=redis,
+        cache_ttl=settings.embedding_cache_ttl,
+        openai_api_key=key.get_secret_value() if key else None,
+        openai_model=settings.openai_embedding_model,
+        openai_base_url=settings.openai_base_url,
+        timeout=settings.provider_timeout,
         max_retries=settings.provider_max_retries,
     )
 

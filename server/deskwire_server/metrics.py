@@ -13,19 +13,39 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.registry = registry
         self.calls = Counter("deskwire_calls_total", "Calls that ended.", ("method", "code"), registry=registry)
-        self.call_seconds = Histogram("deskwire_call_seconds", "Time from a call's start to its end.", ("method",),
-                                      buckets=_SECONDS, registry=registry)
+        self.call_seconds = Histogram(
+            "deskwire_call_seconds",
+            "Time from a call's start to its end.",
+            ("method",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.open_calls = Gauge("deskwire_open_calls", "Calls that run now.", ("kind",), registry=registry)
         self.turns = Counter("deskwire_turns_total", "Turns that ended.", ("state", "provider"), registry=registry)
         self.running_turns = Gauge("deskwire_running_turns", "Turns that run now.", registry=registry)
-        self.first_token_seconds = Histogram("deskwire_first_token_seconds",
-                                             "Time from a question's acceptance to the first text.", ("provider",),
-                                             buckets=_SECONDS, registry=registry)
-        self.turn_seconds = Histogram("deskwire_turn_seconds", "Time from a question's acceptance to the answer's end.",
-                                      ("provider",), buckets=_SECONDS, registry=registry)
-        self.tokens = Counter("deskwire_tokens_total", "Tokens of provider calls.", ("provider", "direction"),
-                              registry=registry)
-        self.loop_lag = Histogram("deskwire_event_loop_lag_seconds", "How long the event loop was kept from its work.",
-                                  buckets=_SECONDS, registry=registry)
-        self.dependency_up = Gauge("deskwire_dependency_up", "1 while a part is reachable.", ("dependency",),
-                                   registry=registry)
+        self.first_token_seconds = Histogram(
+            "deskwire_first_token_seconds",
+            "Time from a question's acceptance to the first text.",
+            ("provider",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.turn_seconds = Histogram(
+            "deskwire_turn_seconds",
+            "Time from a question's acceptance to the answer's end.",
+            ("provider",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.tokens = Counter(
+            "deskwire_tokens_total", "Tokens of provider calls.", ("provider", "direction"), registry=registry
+        )
+        self.loop_lag = Histogram(
+            "deskwire_event_loop_lag_seconds",
+            "How long the event loop was kept from its work.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.dependency_up = Gauge(
+            "deskwire_dependency_up", "1 while a part is reachable.", ("dependency",), registry=registry
+        )

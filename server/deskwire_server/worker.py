@@ -29,7 +29,8 @@ def main(settings: Settings | None = None) -> int:
     """Run a worker until SIGTERM or SIGINT. Returns the exit code."""
     settings = settings or Settings()
     logs.configure(
-        level="DEBUG" if settings.debug else settings.log_level, json=settings.log_format == "json",
+        level="DEBUG" if settings.debug else settings.log_level,
+        json=settings.log_format == "json",
         mask=settings.mask_pii_in_logs,
     )
     try:
@@ -95,8 +96,13 @@ async def _check_role(url: str) -> None:
 
 def _side_server(settings: Settings, worker: App, host: str) -> uvicorn.Server:
     config = uvicorn.Config(
-        side_app.create(settings, worker.metrics.registry, application.web_dir(settings)), host=host, log_config=None,
-        access_log=False, lifespan="off", timeout_graceful_shutdown=1, server_header=False,
+        side_app.create(settings, worker.metrics.registry, application.web_dir(settings)),
+        host=host,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        server_header=False,
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,unused-ignore]

@@ -64,7 +64,8 @@ async def test_events_of_a_turn_come_in_order_and_the_message_is_kept(ana: Clien
         conversation_pb2.ListMessagesRequest(conversation_id=message.conversation_id), metadata=ana.metadata
     )
     assert [(each.role, each.text) for each in listed.messages] == [
-        (common_pb2.MESSAGE_ROLE_USER, "Hi"), (common_pb2.MESSAGE_ROLE_ASSISTANT, "Hello there."),
+        (common_pb2.MESSAGE_ROLE_USER, "Hi"),
+        (common_pb2.MESSAGE_ROLE_ASSISTANT, "Hello there."),
     ]
     assert listed.messages[1].parent_message_id == listed.messages[0].id
 
@@ -137,11 +138,14 @@ async def test_who_comes_late_gets_the_text_so_far(ana: Client, provider: Script
     sending = asyncio.create_task(send(ana, "Hi", session_id="s"))
     while not provider.requests:
         await asyncio.sleep(0.01)
-    conversation = (await ana.conversations.GetOrCreateConversation(
-        conversation_pb2.GetOrCreateConversationRequest(session_id="s"), metadata=ana.metadata
-    )).conversation
+    conversation = (
+        await ana.conversations.GetOrCreateConversation(
+            conversation_pb2.GetOrCreateConversationRequest(session_id="s"), metadata=ana.metadata
+        )
+    ).conversation
     call = ana.chat.WatchConversation(
-        chat_pb2.WatchConversationRequest(conversation_id=conversation.id, after_sequence=0), metadata=ana.metadata,
+        chat_pb2.WatchConversationRequest(conversation_id=conversation.id, after_sequence=0),
+        metadata=ana.metadata,
         timeout=10,
     )
     text = ""
@@ -301,12 +305,15 @@ async def test_converse_answers_a_ping_with_the_latency(ana: Client) -> None:
     assert 0 <= events[1].connection_status.latency.ToTimedelta().total_seconds() < 5
 
 
-@pytest.mark.parametrize(("steps", "reason"), [
-    ((saying("Hi"),), "STREAM_NOT_OPEN"),
-    ((opening(), opening()), "STREAM_ALREADY_OPEN"),
-    ((opening(), CLOSE, saying("Hi")), "STREAM_CLOSED"),
-    ((opening(), saying("a", request_id="same"), saying("b", request_id="same")), "REQUEST_ID_REUSED"),
-])
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ((saying("Hi"),), "STREAM_NOT_OPEN"),
+        ((opening(), opening()), "STREAM_ALREADY_OPEN"),
+        ((opening(), CLOSE, saying("Hi")), "STREAM_CLOSED"),
+        ((opening(), saying("a", request_id="same"), saying("b", request_id="same")), "REQUEST_ID_REUSED"),
+    ],
+)
 async def test_converse_out_of_order(ana: Client, steps: tuple[Any, ...], reason: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await converse(ana, *steps)
@@ -314,7 +321,9 @@ async def test_converse_out_of_order(ana: Client, steps: tuple[Any, ...], reason
     assert error_info(refused.value).reason == reason
 
 
-async def test_a_client_that_leaves_does_not_end_the_turn(server: Server, ana: Client, provider: ScriptedProvider) -> None:
+async def test_a_client_that_leaves_does_not_end_the_turn(
+    server: Server, ana: Client, provider: ScriptedProvider
+) -> None:
     provider.gate = asyncio.Event()
     call = ana.chat.SendMessage(
         chat_pb2.SendMessageRequest(message=user_message("Hi"), session_id="s"), metadata=ana.metadata
@@ -323,19 +332,27 @@ async def test_a_client_that_leaves_does_not_end_the_turn(server: Server, ana: C
         if response.event.WhichOneof("event") == "text_delta":
             call.cancel()
             break
+    conversation_id = response.event.conversation_id
+    asking = asyncio.create_task(send(ana, "Still there?", session_id="s"))
+    while len(await texts(ana, conversation_id)) < 2:
+        await asyncio.sleep(0.01)
     provider.gate.set()
-    events = await send(ana, "Still there?", session_id="s")
-    asked = await ana.conversations.ListMessages(
-        conversation_pb2.ListMessagesRequest(conversation_id=events[0].conversation_id), metadata=ana.metadata
-    )
-    assert [message.text for message in asked.messages] == ["Hi", "Still there?", "Hello there.", "Hello there."]
+    await asking
+
+    assert await texts(ana, conversation_id) == ["Hi", "Still there?", "Hello there.", "Hello there."]
     assert [message.content for message in provider.requests[1].messages] == ["Hi", "Hello there.", "Still there?"]
 
 
+async def texts(client: Client, conversation_id: str) -> list[str]:
+    request = conversation_pb2.ListMessagesRequest(conversation_id=conversation_id)
+    page = await client.conversations.ListMessages(request, metadata=client.metadata)
+    return [message.text for message in page.messages]
+
+
 async def test_typing_is_shown_to_others_only(ana: Client) -> None:
-    conversation = (await ana.conversations.CreateConversation(
-        conversation_pb2.CreateConversationRequest(), metadata=ana.metadata
-    )).conversation
+    conversation = (
+        await ana.conversations.CreateConversation(conversation_pb2.CreateConversationRequest(), metadata=ana.metadata)
+    ).conversation
     watching = ana.chat.WatchConversation(
         chat_pb2.WatchConversationRequest(conversation_id=conversation.id), metadata=ana.metadata, timeout=10
     )

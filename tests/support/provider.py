@@ -11,7 +11,7 @@ from deskwire_server.llm.port import CompletionRequest, Finished, FinishReason, 
 
 @dataclass
 class ScriptedProvider:
-    """Gives its pieces one after another. Waits at a `gate` where one is set, so that a test decides when text comes."""
+    """Gives its pieces one after another; waits at its `gate`, so that a test decides when text comes."""
 
     pieces: Sequence[str] = ("Hello ", "there.")
     gate: asyncio.Event | None = None

@@ -27,8 +27,11 @@ from tests.support.postgres import TestPostgres
 def make_settings(postgres: TestPostgres, **changes: Any) -> Settings:
     """Settings of a worker on the test database: no Redis, no embedder, quick heartbeats."""
     values: dict[str, Any] = {
-        "database_url": SecretStr(postgres.app_url), "database_system_url": SecretStr(postgres.system_url),
-        "embedder": "none", "drain_grace": 1.0, "heartbeat_interval": 2.0,
+        "database_url": SecretStr(postgres.app_url),
+        "database_system_url": SecretStr(postgres.system_url),
+        "embedder": "none",
+        "drain_grace": 1.0,
+        "heartbeat_interval": 2.0,
     }
     return Settings(_env_file=None, **{**values, **changes})
 

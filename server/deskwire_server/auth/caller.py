@@ -43,7 +43,7 @@ class Caller:
         return self.role is not Role.USER
 
     def acting_for(self, user_id: str) -> Caller:
-        """The same caller on behalf of a user. Only a service may act for others; for everybody else nothing changes."""
+        """The same caller on behalf of a user. Only a service may act for others; for all else nothing changes."""
         if self.role is not Role.SERVICE or not user_id:
             return self
         return replace(self, user_id=user_id)

@@ -38,7 +38,10 @@ async def revoke(owner_url: str, *, tenant: str, token_id: str, expires_at: floa
             await connection.execute("SELECT set_config('deskwire.tenant_id', $1, true)", str(row["id"]))
             await connection.execute(
                 "INSERT INTO revoked_tokens (tenant_id, token_id, expires_at) VALUES ($1, $2, to_timestamp($3)) "
-                "ON CONFLICT DO NOTHING", row["id"], token_id, expires_at + 3_600,
+                "ON CONFLICT DO NOTHING",
+                row["id"],
+                token_id,
+                expires_at + 3_600,
             )
             return True
     finally:

@@ -48,8 +48,13 @@ def mint(settings: Settings, *, tenant: str, user: str, role: str | Role, lifeti
         raise ValueError(f"{tenant!r} is not a tenant name: a-z, 0-9, '-' and '_', 63 characters at most")
     now = int(time.time())
     claims = {
-        "iss": settings.jwt_issuer, "aud": settings.jwt_audience, "sub": user, "tenant": tenant,
-        "role": Role(role).value, "iat": now, "exp": now + int(min(lifetime, settings.jwt_max_lifetime)),
+        "iss": settings.jwt_issuer,
+        "aud": settings.jwt_audience,
+        "sub": user,
+        "tenant": tenant,
+        "role": Role(role).value,
+        "iat": now,
+        "exp": now + int(min(lifetime, settings.jwt_max_lifetime)),
         "jti": str(uuid4()),
     }
     return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm="HS256")
@@ -143,10 +148,21 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check_signature(token: str, key: Any, algorithm: str) -> None:
     try:
-        jwt.decode(token, key, algorithms=[algorithm], options={
-            "verify_signature": True, "verify_exp": False, "verify_nbf": False, "verify_iat": False,
-            "verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False,
-        })
+        jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            options={
+                "verify_signature": True,
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+                "verify_aud": False,
+                "verify_iss": False,
+                "verify_sub": False,
+                "verify_jti": False,
+            },
+        )
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise _invalid("the token's signature does not fit") from error
 

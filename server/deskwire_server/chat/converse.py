@@ -26,7 +26,10 @@ class Converse:
     """The order of a stream: open, then messages, cancellations, notices and pings, then close."""
 
     def __init__(
-        self, service: ChatService, conversations: ConversationService, caller: Caller,
+        self,
+        service: ChatService,
+        conversations: ConversationService,
+        caller: Caller,
         converter: Callable[[UUID], convert.EventConverter],
     ) -> None:
         self._service = service
@@ -54,7 +57,11 @@ class Converse:
             )
             try:
                 events = self._service.follow(
-                    self._caller, conversation_id, subscription, after=after, until=self._turns,
+                    self._caller,
+                    conversation_id,
+                    subscription,
+                    after=after,
+                    until=self._turns,
                     latency=_latency(opening.open.client_time),
                 )
                 async with aclosing(events):
@@ -74,7 +81,10 @@ class Converse:
         return (await self._conversations.create(self._caller, "", target.new, "")).id
 
     async def _read(
-        self, requests: AsyncIterator[pb.ConverseRequest], opening: pb.OpenConversation, conversation_id: UUID,
+        self,
+        requests: AsyncIterator[pb.ConverseRequest],
+        opening: pb.OpenConversation,
+        conversation_id: UUID,
         subscription: Subscription,
     ) -> None:
         """Do what the client says. What it does wrong ends the stream through the subscription."""
@@ -89,7 +99,10 @@ class Converse:
             subscription.push(Closing())
 
     async def _handle(
-        self, request: pb.ConverseRequest, opening: pb.OpenConversation, conversation_id: UUID,
+        self,
+        request: pb.ConverseRequest,
+        opening: pb.OpenConversation,
+        conversation_id: UUID,
         subscription: Subscription,
     ) -> None:
         kind = request.WhichOneof("request")
@@ -99,9 +112,7 @@ class Converse:
             raise FailedPrecondition("the stream is open already", reason="STREAM_ALREADY_OPEN")
         if kind == "message":
             where = Target(conversation_id=conversation_id)
-            accepted = await self._service.send(
-                self._caller, convert.command(where, request.message, opening.context)
-            )
+            accepted = await self._service.send(self._caller, convert.command(where, request.message, opening.context))
             self._turns.add(accepted.turn_id)
             if accepted.joined:
                 await self._let_go_if_ended(accepted.turn_id, conversation_id, subscription)

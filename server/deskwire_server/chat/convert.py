@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-from deskwire.v1 import chat_pb2, common_pb2, conversation_pb2, error_reason_pb2, event_pb2
+from deskwire.v1 import chat_pb2, common_pb2, error_reason_pb2, event_pb2
 
 from deskwire_server.conversations import convert
 from deskwire_server.llm.port import AnswerContext
@@ -16,7 +16,6 @@ from deskwire_server.turns.models import (
     DurableEvent,
     GoAway,
     Heartbeat,
-    NewConversation,
     SendMessage,
     SourcesFound,
     StreamEvent,
@@ -35,15 +34,8 @@ _WHILE_ANSWERING = {
 _RECONNECT_SECONDS = 0.5
 
 
-class HasTarget(Protocol):
-    """Requests that name where a message goes."""
-
-    @property
-    def conversation_id(self) -> str: ...
-    @property
-    def session_id(self) -> str: ...
-    @property
-    def new_conversation(self) -> conversation_pb2.Conversation: ...
+HasTarget = chat_pb2.OpenConversation | chat_pb2.SendMessageRequest | chat_pb2.ChatRequest
+"""Requests that name where a message goes."""
 
 
 def target(request: HasTarget) -> Target:
@@ -55,12 +47,14 @@ def target(request: HasTarget) -> Target:
     return Target(session_id=session_id or None, new=convert.new_conversation(new))
 
 
-def command(
-    where: Target, message: chat_pb2.UserMessage, context: common_pb2.ChatContext
-) -> SendMessage:
+def command(where: Target, message: chat_pb2.UserMessage, context: common_pb2.ChatContext) -> SendMessage:
     """A message to send."""
     return SendMessage(
-        where, message.text, message.request_id, _WHILE_ANSWERING[message.while_answering], options(message.options),
+        where,
+        message.text,
+        message.request_id,
+        _WHILE_ANSWERING[message.while_answering],
+        options(message.options),
         answer_context(context),
     )
 
@@ -68,7 +62,8 @@ def command(
 def options(value: common_pb2.AnswerOptions) -> AnswerOptions:
     """How an answer shall be made; absent fields stay None."""
     return AnswerOptions(
-        provider="" if value.provider == "auto" else value.provider, model=value.model,
+        provider="" if value.provider == "auto" else value.provider,
+        model=value.model,
         temperature=value.temperature if value.HasField("temperature") else None,
         max_tokens=value.max_tokens if value.HasField("max_tokens") else None,
         include_history=value.include_history if value.HasField("include_history") else True,
@@ -80,17 +75,19 @@ def answer_context(value: common_pb2.ChatContext) -> AnswerContext:
     """What is known of the person and the page."""
     profile = value.user_profile
     return AnswerContext(
-        user_name=profile.name, role=profile.role, plan=profile.subscription.plan, current_page=value.current_page,
-        company_name=value.attributes.get("company", ""), language=value.language,
+        user_name=profile.name,
+        role=profile.role,
+        plan=profile.subscription.plan,
+        current_page=value.current_page,
+        company_name=value.attributes.get("company", ""),
+        language=value.language,
     )
 
 
 class EventConverter:
     """Turns stream events into the contract's envelope, for one conversation."""
 
-    def __init__(
-        self, conversation_id: UUID, *, degraded: Callable[[], list[str]], provider: str
-    ) -> None:
+    def __init__(self, conversation_id: UUID, *, degraded: Callable[[], list[str]], provider: str) -> None:
         self._conversation_id = str(conversation_id)
         self._degraded = degraded
         self._provider = provider
@@ -99,8 +96,10 @@ class EventConverter:
         """One event for the wire."""
         if isinstance(event, DurableEvent):
             envelope = event_pb2.ConversationEvent(
-                sequence=event.sequence, create_time=convert.timestamp(event.created_at),
-                conversation_id=self._conversation_id, turn_id=str(event.turn_id or ""),
+                sequence=event.sequence,
+                create_time=convert.timestamp(event.created_at),
+                conversation_id=self._conversation_id,
+                turn_id=str(event.turn_id or ""),
             )
             _fill_durable(envelope, event.kind, event.payload)
             return envelope
@@ -111,60 +110,86 @@ class EventConverter:
     def _fill_live(self, envelope: event_pb2.ConversationEvent, event: StreamEvent) -> None:
         if isinstance(event, TextAdded):
             envelope.turn_id = str(event.turn_id)
-            envelope.text_delta.CopyFrom(event_pb2.TextDelta(
-                message_id=str(event.message_id), attempt=event.attempt, offset=event.offset, text=event.text
-            ))
+            envelope.text_delta.CopyFrom(
+                event_pb2.TextDelta(
+                    message_id=str(event.message_id), attempt=event.attempt, offset=event.offset, text=event.text
+                )
+            )
         elif isinstance(event, SourcesFound):
             envelope.turn_id = str(event.turn_id)
-            envelope.citations_found.CopyFrom(event_pb2.CitationsFound(
-                message_id=str(event.message_id), citations=[convert.citation(each) for each in event.citations]
-            ))
+            envelope.citations_found.CopyFrom(
+                event_pb2.CitationsFound(
+                    message_id=str(event.message_id), citations=[convert.citation(each) for each in event.citations]
+                )
+            )
         elif isinstance(event, TypingChanged):
             envelope.turn_id = str(event.turn_id or "")
-            envelope.typing.CopyFrom(event_pb2.Typing(
-                role=common_pb2.MessageRole.Value(f"MESSAGE_ROLE_{event.role.upper()}"), is_typing=event.is_typing,
-                estimated_response_time=convert.duration(event.estimated_seconds) if event.estimated_seconds else None,
-            ))
+            envelope.typing.CopyFrom(
+                event_pb2.Typing(
+                    role=common_pb2.MessageRole.Value(f"MESSAGE_ROLE_{event.role.upper()}"),
+                    is_typing=event.is_typing,
+                    estimated_response_time=convert.duration(event.estimated_seconds)
+                    if event.estimated_seconds
+                    else None,
+                )
+            )
         elif isinstance(event, Connected):
-            envelope.connection_status.CopyFrom(event_pb2.ConnectionStatus(
-                connected=True, latency=convert.duration(event.latency), server_time=convert.now(),
-                conversation=convert.conversation(event.conversation) if event.conversation else None,
-                degraded=self._degraded(), provider=self._provider,
-            ))
+            envelope.connection_status.CopyFrom(
+                event_pb2.ConnectionStatus(
+                    connected=True,
+                    latency=convert.duration(event.latency),
+                    server_time=convert.now(),
+                    conversation=convert.conversation(event.conversation) if event.conversation else None,
+                    degraded=self._degraded(),
+                    provider=self._provider,
+                )
+            )
         elif isinstance(event, Heartbeat):
             envelope.heartbeat.CopyFrom(event_pb2.Heartbeat(server_time=convert.now()))
         elif isinstance(event, GoAway):
-            reason = error_reason_pb2.ERROR_REASON_SERVER_DRAINING if event.draining else 0
-            envelope.go_away.CopyFrom(event_pb2.GoAway(
-                reason=reason, after_sequence=event.after_sequence,
-                reconnect_after=convert.duration(_RECONNECT_SECONDS),
-            ))
+            unspecified, draining = (
+                error_reason_pb2.ERROR_REASON_UNSPECIFIED,
+                error_reason_pb2.ERROR_REASON_SERVER_DRAINING,
+            )
+            envelope.go_away.CopyFrom(
+                event_pb2.GoAway(
+                    reason=draining if event.draining else unspecified,
+                    after_sequence=event.after_sequence,
+                    reconnect_after=convert.duration(_RECONNECT_SECONDS),
+                )
+            )
 
 
 def _fill_durable(envelope: event_pb2.ConversationEvent, kind: str, payload: Mapping[str, Any]) -> None:
     if kind == "message_accepted":
-        envelope.message_accepted.CopyFrom(event_pb2.MessageAccepted(
-            message=convert.message_from_json(payload["message"]), queue_position=payload["queue_position"]
-        ))
+        envelope.message_accepted.CopyFrom(
+            event_pb2.MessageAccepted(
+                message=convert.message_from_json(payload["message"]), queue_position=payload["queue_position"]
+            )
+        )
     elif kind == "turn_started":
         envelope.turn_started.CopyFrom(event_pb2.TurnStarted(**payload))
     elif kind == "message_completed":
-        envelope.message_completed.CopyFrom(event_pb2.MessageCompleted(
-            message=convert.message_from_json(payload["message"])
-        ))
+        envelope.message_completed.CopyFrom(
+            event_pb2.MessageCompleted(message=convert.message_from_json(payload["message"]))
+        )
     elif kind == "turn_failed":
-        envelope.turn_failed.CopyFrom(event_pb2.TurnFailed(
-            reason=_reason(payload["reason"]), message=payload["message"], retryable=payload["retryable"],
-            partial_message=_partial(payload),
-        ))
+        envelope.turn_failed.CopyFrom(
+            event_pb2.TurnFailed(
+                reason=_reason(payload["reason"]),
+                message=payload["message"],
+                retryable=payload["retryable"],
+                partial_message=_partial(payload),
+            )
+        )
     elif kind == "turn_cancelled":
-        envelope.turn_cancelled.CopyFrom(event_pb2.TurnCancelled(
-            partial_message=_partial(payload), reason=_reason(payload.get("reason"))
-        ))
+        envelope.turn_cancelled.CopyFrom(
+            event_pb2.TurnCancelled(partial_message=_partial(payload), reason=_reason(payload.get("reason")))
+        )
     elif kind == "conversation_changed":
-        envelope.conversation_changed.CopyFrom(event_pb2.ConversationChanged(
-            conversation=convert.conversation_from_json(payload["conversation"])
-        ))
+        envelope.conversation_changed.CopyFrom(
+            event_pb2.ConversationChanged(conversation=convert.conversation_from_json(payload["conversation"]))
+        )
 
 
 def _partial(payload: Mapping[str, Any]) -> common_pb2.Message | None:
@@ -177,8 +202,3 @@ def _reason(name: str | None) -> error_reason_pb2.ErrorReason.ValueType:
     if full in error_reason_pb2.ErrorReason.keys():  # noqa: SIM118 (an enum wrapper is no mapping)
         return error_reason_pb2.ErrorReason.Value(full)
     return error_reason_pb2.ERROR_REASON_UNSPECIFIED
-
-
-def new_target(session_id: str) -> Target:
-    """The conversation of a session."""
-    return Target(session_id=session_id, new=NewConversation())

@@ -42,8 +42,15 @@ class ChatService:
     """What callers do in conversations. Any method may raise `DatabaseUnavailable`."""
 
     def __init__(
-        self, *, store: TurnStore, hub: Hub, runner: TurnRunner, limits: TailLimits, max_message_length: int,
-        is_provider: Callable[[str], bool], announce: Callable[[UUID, UUID], None],
+        self,
+        *,
+        store: TurnStore,
+        hub: Hub,
+        runner: TurnRunner,
+        limits: TailLimits,
+        max_message_length: int,
+        is_provider: Callable[[str], bool],
+        announce: Callable[[UUID, UUID], None],
     ) -> None:
         self._store = store
         self._hub = hub
@@ -62,14 +69,25 @@ class ChatService:
         turn_id, question_id, answer_id = uuid7(), uuid7(), uuid7()
         request_id = command.request_id or str(turn_id)
         row = await self._store.accept(
-            caller.tenant_id, caller.user_id, caller.sees_all, command, request_id=request_id,
-            request_hash=_fingerprint(command), turn_id=turn_id, question_id=question_id, answer_id=answer_id,
+            caller.tenant_id,
+            caller.user_id,
+            caller.sees_all,
+            command,
+            request_id=request_id,
+            request_hash=_fingerprint(command),
+            turn_id=turn_id,
+            question_id=question_id,
+            answer_id=answer_id,
         )
         outcome = row["outcome"]
         if outcome not in ("accepted", "joined"):
             raise _refusal(outcome, row["state"])
         accepted = Accepted(
-            row["conversation_id"], row["turn_id"], row["question_id"], row["answer_id"], row["first_sequence"],
+            row["conversation_id"],
+            row["turn_id"],
+            row["question_id"],
+            row["answer_id"],
+            row["first_sequence"],
             outcome == "joined",
         )
         if accepted.joined:
@@ -78,9 +96,16 @@ class ChatService:
             for stopped in row["interrupted"]:
                 self._runner.stop(stopped, "interrupted")
         message = {
-            "id": str(question_id), "conversation_id": str(accepted.conversation_id), "turn_id": str(turn_id),
-            "parent_id": row["parent_id"] and str(row["parent_id"]), "role": "user", "text": command.text,
-            "state": "complete", "sequence": accepted.first_sequence, "request_id": request_id, "details": None,
+            "id": str(question_id),
+            "conversation_id": str(accepted.conversation_id),
+            "turn_id": str(turn_id),
+            "parent_id": row["parent_id"] and str(row["parent_id"]),
+            "role": "user",
+            "text": command.text,
+            "state": "complete",
+            "sequence": accepted.first_sequence,
+            "request_id": request_id,
+            "details": None,
             "created_at": row["accepted_at"],
         }
         payload = {"message": message, "queue_position": row["queue_position"]}
@@ -112,12 +137,19 @@ class ChatService:
         return _Watch(self._hub, conversation_id)
 
     def follow(
-        self, caller: Caller, conversation_id: UUID, subscription: Subscription, *, after: int | None,
-        until: set[UUID] | None = None, latency: float = 0.0,
+        self,
+        caller: Caller,
+        conversation_id: UUID,
+        subscription: Subscription,
+        *,
+        after: int | None,
+        until: set[UUID] | None = None,
+        latency: float = 0.0,
     ) -> AsyncGenerator[StreamEvent, None]:
         """Events of a conversation after a cursor: past ones, the text so far, then live ones.
 
-        Ends when every turn of `until` has ended (None: never), when the worker drains, or at the stream's longest life.
+        Ends when every turn of `until` has ended (None: never), when the worker drains, or when the stream has lived
+        its longest.
         Raises `NotFound`, `OutOfRange` for a cursor ahead, `Unavailable` for a reader that is too slow.
         """
         tail = Tail(self._store, self._hub, self._limits, caller, conversation_id, subscription)
@@ -134,8 +166,10 @@ class ChatService:
                     yield event
 
     async def ask(self, caller: Caller, command: SendMessage) -> Answered:
-        """Send a message and wait for its whole answer. Raises `Unavailable` when the turn failed, `Aborted` when it
-        was cancelled; the message is kept in both cases."""
+        """Send a message and wait for its whole answer.
+
+        Raises `Unavailable` when the turn failed, `Aborted` when it was cancelled; the message is kept in both cases.
+        """
         accepted = await self.send(caller, command)
         events = self.watch(
             caller, accepted.conversation_id, after=accepted.first_sequence - 1, until={accepted.turn_id}
@@ -181,7 +215,9 @@ class _Watch:
 def _fingerprint(command: SendMessage) -> bytes:
     """What makes two requests the same: all but the request id and what only informs the answer."""
     body = {
-        "target": asdict(command.target), "text": command.text, "options": asdict(command.options),
+        "target": asdict(command.target),
+        "text": command.text,
+        "options": asdict(command.options),
         "while_answering": command.while_answering.value,
     }
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)).digest()
@@ -203,7 +239,8 @@ def _answer(event: DurableEvent) -> Json:
         return message
     if event.kind == "turn_failed":
         raise Unavailable(
-            event.payload.get("message") or "the answer failed", reason=event.payload.get("reason") or "INTERNAL",
+            event.payload.get("message") or "the answer failed",
+            reason=event.payload.get("reason") or "INTERNAL",
             retry_after=1.0,
         )
     raise Aborted("the answer was cancelled", reason="STATE_CONFLICT", metadata={"state": "cancelled"})

@@ -22,7 +22,11 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     """Converts, calls the service once, converts back."""
 
     def __init__(
-        self, service: ChatService, conversations: ConversationService, *, degraded: Callable[[], list[str]],
+        self,
+        service: ChatService,
+        conversations: ConversationService,
+        *,
+        degraded: Callable[[], list[str]],
         provider: str,
     ) -> None:
         self._service = service

@@ -46,8 +46,13 @@ class Tail:
     """The state of one stream: the last durable event it delivered and the text of the running answer it has given."""
 
     def __init__(
-        self, store: TurnStore, hub: Hub, limits: TailLimits, caller: Caller,
-        conversation_id: UUID, subscription: Subscription,
+        self,
+        store: TurnStore,
+        hub: Hub,
+        limits: TailLimits,
+        caller: Caller,
+        conversation_id: UUID,
+        subscription: Subscription,
     ) -> None:
         self._store = store
         self._hub = hub
@@ -73,8 +78,8 @@ class Tail:
         if conversation.active_turn_id is not None:
             self._open_turns.add(conversation.active_turn_id)
         yield Connected(conversation, latency)
-        async for event in self._missed():
-            yield event
+        async for missed in self._missed():
+            yield missed
         for event in self._so_far(running):
             yield event
         started = quiet_since = polled_at = time.monotonic()
@@ -88,14 +93,16 @@ class Tail:
                 return
             if isinstance(item, Closing):
                 self._closing = True
-            looks = isinstance(item, Wake) or self._has_gap(item) or (
-                item is None and now - polled_at >= self._poll_interval()
+            looks = (
+                isinstance(item, Wake)
+                or self._has_gap(item)
+                or (item is None and now - polled_at >= self._poll_interval())
             )
             if looks:
                 polled_at = now
-                async for event in self._look():
+                async for news in self._look():
                     quiet_since = now
-                    yield event
+                    yield news
             for event in self._deliver(item):
                 quiet_since = now
                 yield event
@@ -124,12 +131,13 @@ class Tail:
             )
         if after < conversation.earliest_sequence - 1:
             raise NotFound(
-                "events behind the cursor are gone", reason="CURSOR_EXPIRED",
+                "events behind the cursor are gone",
+                reason="CURSOR_EXPIRED",
                 metadata={"earliest_sequence": str(conversation.earliest_sequence)},
             )
         return after
 
-    async def _missed(self) -> AsyncGenerator[DurableEvent, None]:
+    async def _missed(self) -> AsyncGenerator[StreamEvent, None]:
         while True:
             page = await self._store.events_after(self._caller.tenant_id, self._conversation_id, self._last, _PAGE)
             for event in page:
@@ -161,8 +169,10 @@ class Tail:
             return None
         skip = max(0, given - text.offset)
         self._given = (text.message_id, text.attempt, end)
-        return text if not skip else TextAdded(
-            text.turn_id, text.message_id, text.attempt, text.offset + skip, text.text[skip:]
+        return (
+            text
+            if not skip
+            else TextAdded(text.turn_id, text.message_id, text.attempt, text.offset + skip, text.text[skip:])
         )
 
     def _deliver(self, item: HubItem | None) -> list[StreamEvent]:

@@ -23,7 +23,10 @@ class Core:
     """The core's servicers behind one door, with the checks that an interceptor makes for direct calls."""
 
     def __init__(
-        self, chat: ChatServicer, conversations: ConversationServicer, knowledge: KnowledgeServicer,
+        self,
+        chat: ChatServicer,
+        conversations: ConversationServicer,
+        knowledge: KnowledgeServicer,
         conversation_service: ConversationService,
     ) -> None:
         self.chat = chat

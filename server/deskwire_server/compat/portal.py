@@ -29,14 +29,18 @@ class PortalAssistantServicer(portal_pb2_grpc.PortalAssistantServiceServicer):
         )
         message, details = answered.message, answered.message.answer
         return pb.PortalAssistantServiceChatResponse(
-            message=message.text, intent=details.intent, confidence=details.confidence,
+            message=message.text,
+            intent=details.intent,
+            confidence=details.confidence,
             actions=[
                 pb.PortalAction(id=each.id, label=each.label, type=each.type, action=each.action, variant=each.variant)
                 for each in details.actions
             ],
-            data=details.data, follow_up_questions=details.follow_up_questions,
+            data=details.data,
+            follow_up_questions=details.follow_up_questions,
             citations=[_citation(each) for each in details.citations],
-            conversation_id=request.conversation_id or answered.conversation_id, message_id=message.id,
+            conversation_id=request.conversation_id or answered.conversation_id,
+            message_id=message.id,
         )
 
     async def SearchKnowledgeBase(
@@ -45,7 +49,8 @@ class PortalAssistantServicer(portal_pb2_grpc.PortalAssistantServiceServicer):
         """See the contract."""
         filters = request.filters
         core_request = knowledge_pb2.SearchKnowledgeRequest(
-            query=request.query, context_terms=request.context,
+            query=request.query,
+            context_terms=request.context,
             filter=knowledge_pb2.KnowledgeFilter(category=filters.category, tags=filters.tags),
             limit=request.limit if request.HasField("limit") else None,
         )
@@ -55,7 +60,8 @@ class PortalAssistantServicer(portal_pb2_grpc.PortalAssistantServiceServicer):
             core_request.filter.update_time.end_time.CopyFrom(filters.date_range.end)
         found = await self._core.search(core_request)
         return pb.SearchKnowledgeBaseResponse(
-            results=[_result(each) for each in found.results], total_count=found.total_count,
+            results=[_result(each) for each in found.results],
+            total_count=found.total_count,
             search_time=found.search_time.ToTimedelta().total_seconds(),
         )
 
@@ -67,16 +73,20 @@ def _context(value: pb.PortalContext) -> common_pb2.ChatContext:
     return common_pb2.ChatContext(
         current_page=value.current_page,
         user_profile=common_pb2.UserProfile(
-            name=_text(profile.get("name")), role=_text(profile.get("role")),
+            name=_text(profile.get("name")),
+            role=_text(profile.get("role")),
             subscription=common_pb2.Subscription(
-                plan=_text(subscription.get("plan")), status=_text(subscription.get("status")),
+                plan=_text(subscription.get("plan")),
+                status=_text(subscription.get("status")),
                 features=_texts(subscription.get("features")),
             ),
         ),
         platform_context=common_pb2.PlatformContext(
             active_features=_texts(platform.get("activeFeatures")),
             recent_alerts=[
-                common_pb2.PlatformAlert(**{key: _text(alert.get(key)) for key in ("id", "type", "severity", "message")})
+                common_pb2.PlatformAlert(
+                    **{key: _text(alert.get(key)) for key in ("id", "type", "severity", "message")}
+                )
                 for alert in map(_mapping, _items(platform.get("recentAlerts")))
             ],
             account_health=_text(_mapping(platform.get("accountStatus")).get("health")),
@@ -102,17 +112,29 @@ def _texts(value: object) -> list[str]:
 
 def _citation(value: common_pb2.Citation) -> pb.PortalCitation:
     return pb.PortalCitation(
-        number=value.number, article_id=value.article_id, title=value.title, source_path=value.source_path,
-        url=value.url, snippet=value.snippet, heading_path=value.heading_path, start_offset=value.start_offset,
-        end_offset=value.end_offset, relevance=value.relevance,
+        number=value.number,
+        article_id=value.article_id,
+        title=value.title,
+        source_path=value.source_path,
+        url=value.url,
+        snippet=value.snippet,
+        heading_path=value.heading_path,
+        start_offset=value.start_offset,
+        end_offset=value.end_offset,
+        relevance=value.relevance,
     )
 
 
 def _result(value: knowledge_pb2.KnowledgeResult) -> pb.PortalSearchResult:
     article = value.article
     return pb.PortalSearchResult(
-        id=article.id, title=article.title, content=value.passages[0].text if value.passages else "",
-        relevance_score=value.relevance, category=article.category, tags=article.tags,
-        last_updated=article.update_time, url=article.url, source_path=article.source_path,
+        id=article.id,
+        title=article.title,
+        content=value.passages[0].text if value.passages else "",
+        relevance_score=value.relevance,
+        category=article.category,
+        tags=article.tags,
+        last_updated=article.update_time,
+        url=article.url,
+        source_path=article.source_path,
     )
-

@@ -81,10 +81,10 @@ class SiteAssistantServicer(site_pb2_grpc.SiteAssistantServiceServicer):
         changes = conversation_pb2.UpdateConversationRequest(
             conversation=conversation_pb2.Conversation(id=found.id, tags=request.tags)
         )
-        for name in _CHANGEABLE:
-            if request.HasField(name):
-                setattr(changes.conversation, name, getattr(request, name))
-                changes.update_mask.paths.append(name)
+        for field, value in request.ListFields():
+            if field.name in _CHANGEABLE:
+                setattr(changes.conversation, field.name, value)
+                changes.update_mask.paths.append(field.name)
         if request.tags:
             changes.update_mask.paths.append("tags")
         if changes.update_mask.paths:
@@ -123,7 +123,9 @@ class _Given:
 def _done(message: common_pb2.Message) -> pb.StreamChatResponse:
     details = message.answer
     return pb.StreamChatResponse(
-        type="done", conversation_id=message.conversation_id, message_id=message.id,
+        type="done",
+        conversation_id=message.conversation_id,
+        message_id=message.id,
         usage=pb.SiteUsage(input_tokens=details.usage.input_tokens, output_tokens=details.usage.output_tokens),
         finish_reason=_finish_reason(details.finish_reason),
         citations=[
@@ -142,20 +144,34 @@ def _finish_reason(value: common_pb2.FinishReason.ValueType) -> str:
 
 
 def _data(value: conversation_pb2.Conversation) -> pb.SiteConversationData:
-    return pb.SiteConversationData(conversation=pb.SiteConversation(
-        id=value.id, session_id=value.session_id, visitor_id=value.visitor_id,
-        status=conversation_pb2.ConversationStatus.Name(value.status).removeprefix("CONVERSATION_STATUS_"),
-        started_at=value.create_time, updated_at=value.update_time,
-        ended_at=value.end_time if value.HasField("end_time") else None, name=value.name, email=value.email,
-        phone=value.phone, company=value.company, title=value.title, tags=value.tags, metadata=value.metadata,
-    ))
+    return pb.SiteConversationData(
+        conversation=pb.SiteConversation(
+            id=value.id,
+            session_id=value.session_id,
+            visitor_id=value.visitor_id,
+            status=conversation_pb2.ConversationStatus.Name(value.status).removeprefix("CONVERSATION_STATUS_"),
+            started_at=value.create_time,
+            updated_at=value.update_time,
+            ended_at=value.end_time if value.HasField("end_time") else None,
+            name=value.name,
+            email=value.email,
+            phone=value.phone,
+            company=value.company,
+            title=value.title,
+            tags=value.tags,
+            metadata=value.metadata,
+        )
+    )
 
 
 def _message(value: common_pb2.Message) -> pb.SiteMessage:
     answered = value.HasField("answer")
     return pb.SiteMessage(
-        id=value.id, role=common_pb2.MessageRole.Name(value.role).removeprefix("MESSAGE_ROLE_").lower(),
-        content=value.text, created_at=value.create_time, model=value.answer.model,
+        id=value.id,
+        role=common_pb2.MessageRole.Name(value.role).removeprefix("MESSAGE_ROLE_").lower(),
+        content=value.text,
+        created_at=value.create_time,
+        model=value.answer.model,
         tokens=value.answer.usage.total_tokens,
         finish_reason=_finish_reason(value.answer.finish_reason) if answered else "",
     )

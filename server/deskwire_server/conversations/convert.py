@@ -48,7 +48,7 @@ def duration(seconds: float) -> duration_pb2.Duration:
     return result
 
 
-def status_value(status: int) -> ConversationStatus:
+def status_value(status: conversation_pb2.ConversationStatus.ValueType) -> ConversationStatus:
     """A status of the contract; unspecified is completed, as `EndConversation` means it."""
     return _STATUS_VALUES.get(status, ConversationStatus.COMPLETED)
 
@@ -56,30 +56,58 @@ def status_value(status: int) -> ConversationStatus:
 def conversation(value: Conversation) -> conversation_pb2.Conversation:
     """A conversation for the wire."""
     return conversation_pb2.Conversation(
-        id=str(value.id), session_id=value.session_id, visitor_id=value.visitor_id, user_id=value.user_id,
-        status=_STATUSES[value.status], title=value.title, name=value.name, email=value.email, phone=value.phone,
-        company=value.company, tags=value.tags, metadata=value.metadata, last_sequence=value.last_sequence,
-        message_count=value.message_count, create_time=timestamp(value.created_at),
-        update_time=timestamp(value.updated_at), end_time=timestamp(value.ended_at), etag=str(value.version),
+        id=str(value.id),
+        session_id=value.session_id,
+        visitor_id=value.visitor_id,
+        user_id=value.user_id,
+        status=_STATUSES[value.status],
+        title=value.title,
+        name=value.name,
+        email=value.email,
+        phone=value.phone,
+        company=value.company,
+        tags=value.tags,
+        metadata=value.metadata,
+        last_sequence=value.last_sequence,
+        message_count=value.message_count,
+        create_time=timestamp(value.created_at),
+        update_time=timestamp(value.updated_at),
+        end_time=timestamp(value.ended_at),
+        etag=str(value.version),
         active_turn_id=str(value.active_turn_id or ""),
     )
 
 
 def conversation_from_json(value: Mapping[str, Any]) -> conversation_pb2.Conversation:
     """A conversation as a change event keeps it."""
-    moments = {key: datetime.fromisoformat(value[key]) if value[key] else None
-               for key in ("created_at", "updated_at", "ended_at")}
-    return conversation(Conversation(**{
-        **value, **moments, "id": UUID(value["id"]), "status": ConversationStatus(value["status"]),
-        "tags": tuple(value["tags"]),
-        "active_turn_id": UUID(value["active_turn_id"]) if value["active_turn_id"] else None,
-    }))
+    moments = {
+        key: datetime.fromisoformat(value[key]) if value[key] else None
+        for key in ("created_at", "updated_at", "ended_at")
+    }
+    return conversation(
+        Conversation(
+            **{
+                **value,
+                **moments,
+                "id": UUID(value["id"]),
+                "status": ConversationStatus(value["status"]),
+                "tags": tuple(value["tags"]),
+                "active_turn_id": UUID(value["active_turn_id"]) if value["active_turn_id"] else None,
+            }
+        )
+    )
 
 
 def new_conversation(value: conversation_pb2.Conversation) -> NewConversation:
     """What a request says of a conversation to be made."""
     return NewConversation(
-        value.visitor_id, value.title, value.name, value.email, value.phone, value.company, tuple(value.tags),
+        value.visitor_id,
+        value.title,
+        value.name,
+        value.email,
+        value.phone,
+        value.company,
+        tuple(value.tags),
         dict(value.metadata),
     )
 
@@ -97,22 +125,36 @@ def changes(value: conversation_pb2.Conversation, mask: field_mask_pb2.FieldMask
 
 def message(value: Message) -> common_pb2.Message:
     """A stored message for the wire."""
-    return message_from_json({
-        "id": str(value.id), "conversation_id": str(value.conversation_id), "turn_id": str(value.turn_id),
-        "parent_id": str(value.parent_id) if value.parent_id else None, "role": value.role, "text": value.text,
-        "state": value.state, "sequence": value.sequence, "request_id": value.request_id, "details": value.details,
-        "created_at": value.created_at,
-    })
+    return message_from_json(
+        {
+            "id": str(value.id),
+            "conversation_id": str(value.conversation_id),
+            "turn_id": str(value.turn_id),
+            "parent_id": str(value.parent_id) if value.parent_id else None,
+            "role": value.role,
+            "text": value.text,
+            "state": value.state,
+            "sequence": value.sequence,
+            "request_id": value.request_id,
+            "details": value.details,
+            "created_at": value.created_at,
+        }
+    )
 
 
 def message_from_json(value: Mapping[str, Any]) -> common_pb2.Message:
     """A message in the shape of the database's `message_json`."""
     return common_pb2.Message(
-        id=value["id"], conversation_id=value["conversation_id"],
-        role=common_pb2.MessageRole.Value(f"MESSAGE_ROLE_{value['role'].upper()}"), text=value["text"],
-        create_time=timestamp(value["created_at"]), sequence=value["sequence"], turn_id=value["turn_id"] or "",
+        id=value["id"],
+        conversation_id=value["conversation_id"],
+        role=common_pb2.MessageRole.Value(f"MESSAGE_ROLE_{value['role'].upper()}"),
+        text=value["text"],
+        create_time=timestamp(value["created_at"]),
+        sequence=value["sequence"],
+        turn_id=value["turn_id"] or "",
         state=common_pb2.MessageState.Value(f"MESSAGE_STATE_{value['state'].upper()}"),
-        answer=_details(value["details"]) if value["details"] else None, request_id=value["request_id"],
+        answer=_details(value["details"]) if value["details"] else None,
+        request_id=value["request_id"],
         parent_message_id=value["parent_id"] or "",
     )
 
@@ -125,17 +167,23 @@ def citation(value: Mapping[str, Any]) -> common_pb2.Citation:
 def _details(value: Mapping[str, Any]) -> common_pb2.AnswerDetails:
     usage = value["usage"]
     result = common_pb2.AnswerDetails(
-        intent=value["intent"], confidence=value["confidence"],
+        intent=value["intent"],
+        confidence=value["confidence"],
         actions=[common_pb2.Action(**action) for action in value["actions"]],
-        follow_up_questions=value["follow_ups"], citations=[citation(each) for each in value["citations"]],
+        follow_up_questions=value["follow_ups"],
+        citations=[citation(each) for each in value["citations"]],
         usage=common_pb2.Usage(
-            input_tokens=usage["input_tokens"], output_tokens=usage["output_tokens"],
+            input_tokens=usage["input_tokens"],
+            output_tokens=usage["output_tokens"],
             cached_input_tokens=usage["cached_input_tokens"],
             total_tokens=usage["input_tokens"] + usage["output_tokens"],
         ),
-        model=value["model"], provider=value["provider"],
+        model=value["model"],
+        provider=value["provider"],
         finish_reason=common_pb2.FinishReason.Value(f"FINISH_REASON_{value['finish_reason'].upper()}"),
-        processing_time=duration(value["processing_seconds"]), language=value["language"], grounded=value["grounded"],
+        processing_time=duration(value["processing_seconds"]),
+        language=value["language"],
+        grounded=value["grounded"],
     )
     result.data.update(value["data"])
     result.entities.update(value["entities"])

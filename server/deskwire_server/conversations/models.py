@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -62,13 +61,27 @@ class Message:
     created_at: datetime
 
 
-def conversation_from_row(row: Mapping[str, Any]) -> Conversation:
-    """A row of the table `conversations`, with `active_turn_id` beside it, as a value."""
+def conversation_from_row(row: Any) -> Conversation:
+    """A row (by column name) of the table `conversations`, with `active_turn_id` beside it, as a value."""
     return Conversation(
-        id=row["id"], user_id=row["user_id"], session_id=row["session_id"] or "", visitor_id=row["visitor_id"],
-        status=ConversationStatus(row["status"]), title=row["title"], name=row["name"], email=row["email"],
-        phone=row["phone"], company=row["company"], tags=tuple(row["tags"]), metadata=dict(row["metadata"]),
-        last_sequence=row["last_sequence"], earliest_sequence=row["earliest_sequence"],
-        message_count=row["message_count"], version=row["version"], created_at=row["created_at"],
-        updated_at=row["updated_at"], ended_at=row["ended_at"], active_turn_id=row["active_turn_id"],
+        id=row["id"],
+        user_id=row["user_id"],
+        session_id=row["session_id"] or "",
+        visitor_id=row["visitor_id"],
+        status=ConversationStatus(row["status"]),
+        title=row["title"],
+        name=row["name"],
+        email=row["email"],
+        phone=row["phone"],
+        company=row["company"],
+        tags=tuple(row["tags"]),
+        metadata=dict(row["metadata"]),
+        last_sequence=row["last_sequence"],
+        earliest_sequence=row["earliest_sequence"],
+        message_count=row["message_count"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        ended_at=row["ended_at"],
+        active_turn_id=row["active_turn_id"],
     )

@@ -52,9 +52,7 @@ class ConversationService:
             await idempotency.finish(connection, caller, key, made.id)
             return made
 
-    async def get_or_create(
-        self, caller: Caller, session_id: str, new: NewConversation
-    ) -> tuple[Conversation, bool]:
+    async def get_or_create(self, caller: Caller, session_id: str, new: NewConversation) -> tuple[Conversation, bool]:
         """The conversation of the caller's session, and whether this call made it."""
         async with self._database.transaction(caller.tenant_id) as connection:
             made = await store.insert(connection, caller.tenant_id, caller.user_id, session_id, _fields(new))
@@ -78,7 +76,7 @@ class ConversationService:
             raise NotFound.of("conversation")
         return known
 
-    async def list(self, caller: Caller, query: ListQuery) -> list[Conversation]:
+    async def list_page(self, caller: Caller, query: ListQuery) -> list[Conversation]:
         """A page of conversations. Raises `PermissionDenied` when a user asks for another's."""
         user_id = query.user_id or None
         if not caller.sees_all:
@@ -87,7 +85,11 @@ class ConversationService:
             user_id = caller.user_id
         async with self._database.transaction(caller.tenant_id) as connection:
             return await store.list_page(
-                connection, user_id=user_id, statuses=query.statuses, query=query.query, before=query.before,
+                connection,
+                user_id=user_id,
+                statuses=query.statuses,
+                query=query.query,
+                before=query.before,
                 limit=query.limit,
             )
 

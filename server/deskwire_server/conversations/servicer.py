@@ -56,7 +56,7 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
             before = (datetime.fromisoformat(at), UUID(last))
         statuses = [convert.status_value(status) for status in request.statuses]
         query = ListQuery(request.user_id, statuses, request.query, before, limit + 1)
-        found = await self._service.list(caller, query)
+        found = await self._service.list_page(caller, query)
         page, more = found[:limit], len(found) > limit
         token = self._pages.encode(scope, [page[-1].updated_at, page[-1].id]) if more else ""
         return pb.ListConversationsResponse(
@@ -69,8 +69,11 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
         """See the contract."""
         changes = convert.changes(request.conversation, request.update_mask)
         changed = await self._service.update(
-            current_caller(), ids.parse(request.conversation.id, "conversation.id"), changes,
-            etag=request.conversation.etag, request_id=request.request_id,
+            current_caller(),
+            ids.parse(request.conversation.id, "conversation.id"),
+            changes,
+            etag=request.conversation.etag,
+            request_id=request.request_id,
         )
         return pb.UpdateConversationResponse(conversation=convert.conversation(changed))
 

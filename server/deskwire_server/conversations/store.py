@@ -23,8 +23,10 @@ async def insert(
     connection: AsyncConnection, tenant_id: UUID, user_id: str, session_id: str | None, fields: Mapping[str, Any]
 ) -> Conversation | None:
     """Make a conversation; None when the user's session has one already."""
-    row = (await connection.execute(
-        text("""
+    row = (
+        (
+            await connection.execute(
+                text("""
             INSERT INTO conversations (tenant_id, user_id, session_id, visitor_id, title, title_is_set, name, email,
                                        phone, company, tags, metadata)
             VALUES (:tenant, :user, :session, :visitor_id, :title, :title <> '', :name, :email, :phone, :company,
@@ -32,8 +34,12 @@ async def insert(
             ON CONFLICT (tenant_id, user_id, session_id) WHERE session_id IS NOT NULL DO NOTHING
             RETURNING *, NULL::uuid AS active_turn_id
         """).bindparams(*_json("metadata")),
-        {"tenant": tenant_id, "user": user_id, "session": session_id, **fields},
-    )).mappings().first()
+                {"tenant": tenant_id, "user": user_id, "session": session_id, **fields},
+            )
+        )
+        .mappings()
+        .first()
+    )
     return None if row is None else conversation_from_row(row)
 
 
@@ -41,31 +47,51 @@ async def find(
     connection: AsyncConnection, conversation_id: UUID, user_id: str | None, *, lock: bool = False
 ) -> Conversation | None:
     """A conversation, of this user only unless `user_id` is None."""
-    row = (await connection.execute(
-        text(f"{_SELECT} WHERE c.id = :id AND (CAST(:user AS text) IS NULL OR c.user_id = :user)"
-             + (" FOR UPDATE OF c" if lock else "")),
-        {"id": conversation_id, "user": user_id},
-    )).mappings().first()
+    row = (
+        (
+            await connection.execute(
+                text(
+                    f"{_SELECT} WHERE c.id = :id AND (CAST(:user AS text) IS NULL OR c.user_id = :user)"
+                    + (" FOR UPDATE OF c" if lock else "")
+                ),
+                {"id": conversation_id, "user": user_id},
+            )
+        )
+        .mappings()
+        .first()
+    )
     return None if row is None else conversation_from_row(row)
 
 
 async def find_by_session(connection: AsyncConnection, user_id: str, session_id: str) -> Conversation | None:
     """The conversation of a user's session."""
-    row = (await connection.execute(
-        text(f"{_SELECT} WHERE c.user_id = :user AND c.session_id = :session"),
-        {"user": user_id, "session": session_id},
-    )).mappings().first()
+    row = (
+        (
+            await connection.execute(
+                text(f"{_SELECT} WHERE c.user_id = :user AND c.session_id = :session"),
+                {"user": user_id, "session": session_id},
+            )
+        )
+        .mappings()
+        .first()
+    )
     return None if row is None else conversation_from_row(row)
 
 
 async def list_page(
-    connection: AsyncConnection, *, user_id: str | None, statuses: Sequence[ConversationStatus], query: str,
-    before: tuple[datetime, UUID] | None, limit: int,
+    connection: AsyncConnection,
+    *,
+    user_id: str | None,
+    statuses: Sequence[ConversationStatus],
+    query: str,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
 ) -> list[Conversation]:
     """Conversations by latest activity, those before a place."""
     at, place_id = before or (None, None)
-    rows = (await connection.execute(
-        text(f"""
+    rows = (
+        await connection.execute(
+            text(f"""
             {_SELECT}
             WHERE (CAST(:user AS text) IS NULL OR c.user_id = :user)
               AND (cardinality(CAST(:statuses AS text[])) = 0 OR c.status = ANY(CAST(:statuses AS text[])))
@@ -73,9 +99,16 @@ async def list_page(
               AND (CAST(:at AS timestamptz) IS NULL OR (c.updated_at, c.id) < (:at, CAST(:place AS uuid)))
             ORDER BY c.updated_at DESC, c.id DESC LIMIT :limit
         """),
-        {"user": user_id, "statuses": [status.value for status in statuses], "query": query, "at": at,
-         "place": place_id, "limit": limit},
-    )).mappings()
+            {
+                "user": user_id,
+                "statuses": [status.value for status in statuses],
+                "query": query,
+                "at": at,
+                "place": place_id,
+                "limit": limit,
+            },
+        )
+    ).mappings()
     return [conversation_from_row(row) for row in rows]
 
 
@@ -96,8 +129,10 @@ async def update(connection: AsyncConnection, conversation_id: UUID, changes: Ma
 async def end(connection: AsyncConnection, conversation_id: UUID, status: ConversationStatus) -> None:
     """Close an active conversation."""
     await connection.execute(
-        text("UPDATE conversations SET status = :status, ended_at = now(), updated_at = now(), version = version + 1 "
-             "WHERE id = :id"),
+        text(
+            "UPDATE conversations SET status = :status, ended_at = now(), updated_at = now(), version = version + 1 "
+            "WHERE id = :id"
+        ),
         {"id": conversation_id, "status": status.value},
     )
 
@@ -106,10 +141,14 @@ async def append_event(
     connection: AsyncConnection, tenant_id: UUID, conversation_id: UUID, kind: str, payload: Mapping[str, Any]
 ) -> int:
     """Add a durable event and return its sequence."""
-    return int((await connection.execute(
-        text("SELECT event_append(:tenant, :id, NULL, :kind, :payload)").bindparams(*_json("payload")),
-        {"tenant": tenant_id, "id": conversation_id, "kind": kind, "payload": dict(payload)},
-    )).scalar_one())
+    return int(
+        (
+            await connection.execute(
+                text("SELECT event_append(:tenant, :id, NULL, :kind, :payload)").bindparams(*_json("payload")),
+                {"tenant": tenant_id, "id": conversation_id, "kind": kind, "payload": dict(payload)},
+            )
+        ).scalar_one()
+    )
 
 
 async def messages_page(
@@ -117,17 +156,30 @@ async def messages_page(
 ) -> list[Message]:
     """Messages behind a sequence, in the order asked for."""
     order, compare = ("DESC", "<") if newest_first else ("ASC", ">")
-    rows = (await connection.execute(
-        text(f"""
+    rows = (
+        await connection.execute(
+            text(f"""
             SELECT * FROM messages WHERE conversation_id = :id
               AND (CAST(:after AS bigint) IS NULL OR sequence {compare} :after)
             ORDER BY sequence {order} LIMIT :limit
         """),
-        {"id": conversation_id, "after": after, "limit": limit},
-    )).mappings()
+            {"id": conversation_id, "after": after, "limit": limit},
+        )
+    ).mappings()
     return [
-        Message(row["id"], row["conversation_id"], row["turn_id"], row["parent_id"], row["role"], row["text"],
-                row["state"], row["sequence"], row["request_id"], row["details"], row["created_at"])
+        Message(
+            row["id"],
+            row["conversation_id"],
+            row["turn_id"],
+            row["parent_id"],
+            row["role"],
+            row["text"],
+            row["state"],
+            row["sequence"],
+            row["request_id"],
+            row["details"],
+            row["created_at"],
+        )
         for row in rows
     ]
 

@@ -22,16 +22,26 @@ TENANT_SETTING = "deskwire.tenant_id"
 """Setting that the policies of row-level security read. Set inside each transaction, gone with it."""
 
 _SET_TENANT = text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)")
-_UNREACHABLE = (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError,
-                asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError,
-                asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError)
+_UNREACHABLE = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
 
 
 class DatabaseUnavailable(Unavailable):
     """Postgres is away or refuses connections."""
 
     def __init__(self) -> None:
-        super().__init__("the database is not reachable right now", retry_after=1.0, metadata={"dependency": "postgres"})
+        super().__init__(
+            "the database is not reachable right now", retry_after=1.0, metadata={"dependency": "postgres"}
+        )
 
 
 def is_unreachable(error: BaseException) -> bool:
@@ -66,8 +76,13 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._pool_lock = asyncio.Lock()
         self.engine: AsyncEngine = create_async_engine(
-            urls.parse(url), pool_size=pool_size, max_overflow=0, pool_timeout=5, pool_pre_ping=False,
-            json_serializer=lambda value: orjson.dumps(value).decode(), json_deserializer=orjson.loads,
+            urls.parse(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=5,
+            pool_pre_ping=False,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
             connect_args={"timeout": 5, "command_timeout": 30},
         )
         event.listen(self.engine.sync_engine, "handle_error", _drop_broken)
@@ -105,8 +120,13 @@ class Database:
             async with self._pool_lock:
                 if self._pool is None:
                     self._pool = await asyncpg.create_pool(
-                        urls.for_asyncpg(self._url), min_size=1, max_size=self._pool_size, timeout=5,
-                        command_timeout=30, init=_use_orjson, max_inactive_connection_lifetime=300,
+                        urls.for_asyncpg(self._url),
+                        min_size=1,
+                        max_size=self._pool_size,
+                        timeout=5,
+                        command_timeout=30,
+                        init=_use_orjson,
+                        max_inactive_connection_lifetime=300,
                     )
         return self._pool
 
@@ -137,7 +157,9 @@ def _drop_broken(context: Any) -> None:
 async def _use_orjson(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(
-            kind, schema="pg_catalog", format="text",
+            kind,
+            schema="pg_catalog",
+            format="text",
             encoder=lambda value: value if isinstance(value, str) else orjson.dumps(value).decode(),
             decoder=orjson.loads if kind == "jsonb" else json.loads,
         )

@@ -38,13 +38,21 @@ async def begin(connection: AsyncConnection, caller: Caller, key: RequestKey) ->
     if not key.request_id:
         return True, None
     parameters = {
-        "tenant": caller.tenant_id, "user": caller.user_id, "method": key.method, "request": key.request_id,
+        "tenant": caller.tenant_id,
+        "user": caller.user_id,
+        "method": key.method,
+        "request": key.request_id,
         "hash": key.fingerprint,
     }
-    inserted = (await connection.execute(
-        text("INSERT INTO requests (tenant_id, user_id, method, request_id, request_hash) "
-             "VALUES (:tenant, :user, :method, :request, :hash) ON CONFLICT DO NOTHING RETURNING 1"), parameters,
-    )).first()
+    inserted = (
+        await connection.execute(
+            text(
+                "INSERT INTO requests (tenant_id, user_id, method, request_id, request_hash) "
+                "VALUES (:tenant, :user, :method, :request, :hash) ON CONFLICT DO NOTHING RETURNING 1"
+            ),
+            parameters,
+        )
+    ).first()
     if inserted is not None:
         return True, None
     return False, await _first(connection, caller, key)
@@ -57,11 +65,15 @@ async def is_known(connection: AsyncConnection, caller: Caller, key: RequestKey)
 
 async def _first(connection: AsyncConnection, caller: Caller, key: RequestKey) -> UUID | None:
     """What the first call with this request id made."""
-    known = (await connection.execute(
-        text("SELECT request_hash, resource_id FROM requests "
-             "WHERE user_id = :user AND method = :method AND request_id = :request"),
-        {"user": caller.user_id, "method": key.method, "request": key.request_id},
-    )).first()
+    known = (
+        await connection.execute(
+            text(
+                "SELECT request_hash, resource_id FROM requests "
+                "WHERE user_id = :user AND method = :method AND request_id = :request"
+            ),
+            {"user": caller.user_id, "method": key.method, "request": key.request_id},
+        )
+    ).first()
     if known is None:
         return None
     if bytes(known.request_hash) != key.fingerprint:
@@ -74,7 +86,9 @@ async def finish(connection: AsyncConnection, caller: Caller, key: RequestKey, r
     """Note what a new call made."""
     if key.request_id:
         await connection.execute(
-            text("UPDATE requests SET resource_id = :resource "
-                 "WHERE user_id = :user AND method = :method AND request_id = :request"),
+            text(
+                "UPDATE requests SET resource_id = :resource "
+                "WHERE user_id = :user AND method = :method AND request_id = :request"
+            ),
             {"resource": resource_id, "user": caller.user_id, "method": key.method, "request": key.request_id},
         )

@@ -36,6 +36,6 @@ class SystemDatabase:
         async with self._lock:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    urls.for_asyncpg(self._url), min_size=1, max_size=2, timeout=3, command_timeout=5,
+                    urls.for_asyncpg(self._url), min_size=1, max_size=2, timeout=3, command_timeout=5
                 )
             return self._pool

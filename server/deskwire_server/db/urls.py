@@ -19,4 +19,6 @@ def for_asyncpg(url: str) -> str:
 
 def with_credentials(url: str, user: str, password: str) -> str:
     """The same database for another role."""
-    return parse(url).set(drivername="postgresql", username=user, password=password).render_as_string(hide_password=False)
+    return (
+        parse(url).set(drivername="postgresql", username=user, password=password).render_as_string(hide_password=False)
+    )

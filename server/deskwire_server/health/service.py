@@ -41,8 +41,14 @@ class HealthService:
     of a part tells how that part is."""
 
     def __init__(
-        self, servicer: health_aio.HealthServicer, *, services: Sequence[str], needed: Mapping[str, Check],
-        helpful: Mapping[str, Check], metrics: Metrics, interval: float = 2.0,
+        self,
+        servicer: health_aio.HealthServicer,
+        *,
+        services: Sequence[str],
+        needed: Mapping[str, Check],
+        helpful: Mapping[str, Check],
+        metrics: Metrics,
+        interval: float = 2.0,
     ) -> None:
         self._servicer = servicer
         self._services = ("", *services)
@@ -50,7 +56,7 @@ class HealthService:
         self._helpful = helpful
         self._metrics = metrics
         self._interval = interval
-        self._states: dict[str, str] = {part: "down" for part in needed}
+        self._states: dict[str, str] = dict.fromkeys(needed, "down")
         self._draining = False
 
     def report(self) -> Report:
@@ -102,6 +108,6 @@ class HealthService:
         return True
 
 
-def _serving(yes: bool) -> health_pb2.HealthCheckResponse.ServingStatus.ValueType:
+def _serving(yes: bool) -> health_pb2.HealthCheckResponse.ServingStatus:
     status = health_pb2.HealthCheckResponse
     return status.SERVING if yes else status.NOT_SERVING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -30,10 +31,13 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
 }
+_Handler = Callable[[Request], Response]
 _DEMO_USERS = {Role.USER: "ana", Role.AGENT: "ben", Role.ADMIN: "cleo", Role.SERVICE: "billing-service"}
 
 
-def create(settings: Settings, registry: CollectorRegistry, web_dir: Path | None, openapi: bytes | None = None) -> Starlette:
+def create(
+    settings: Settings, registry: CollectorRegistry, web_dir: Path | None, openapi: bytes | None = None
+) -> Starlette:
     """The application. Without `web_dir` (no built page) `/` says how to build it."""
     routes: list[Route | Mount] = [Route("/metrics", _metrics(registry))]
     if settings.uses_demo_secret and is_loopback(settings.host):
@@ -50,14 +54,14 @@ def create(settings: Settings, registry: CollectorRegistry, web_dir: Path | None
     return Starlette(routes=routes, middleware=middleware)
 
 
-def _metrics(registry: CollectorRegistry) -> object:
+def _metrics(registry: CollectorRegistry) -> _Handler:
     def respond(_: Request) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return respond
 
 
-def _demo_token(settings: Settings) -> object:
+def _demo_token(settings: Settings) -> _Handler:
     """A token for trying the page: on loopback and with the demo secret only."""
 
     def respond(request: Request) -> Response:

@@ -171,8 +171,19 @@ class ProviderError(Unavailable):
         *,
         provider: str,
         kind: Literal[
-            "rate_limited", "overloaded", "context_too_long", "refused", "bad_key", "bad_request",
-            "connect_timeout", "first_token_timeout", "token_timeout", "response_timeout", "cut", "malformed", "server",
+            "rate_limited",
+            "overloaded",
+            "context_too_long",
+            "refused",
+            "bad_key",
+            "bad_request",
+            "connect_timeout",
+            "first_token_timeout",
+            "token_timeout",
+            "response_timeout",
+            "cut",
+            "malformed",
+            "server",
         ],
         retryable: bool,
         retry_after: float | None = None,
@@ -197,7 +208,7 @@ class Provider(Protocol):
         ...
 
     def stream(self, request: CompletionRequest) -> AsyncGenerator[ProviderEvent, None]:
-        """Answer `request`. Ends with one `Finished`, or raises `ProviderError`. Closing the generator closes the call."""
+        """Answer `request`. Ends with one `Finished` or raises `ProviderError`. Closing the generator ends the call."""
         ...
 
     async def close(self) -> None:

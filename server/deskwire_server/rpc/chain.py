@@ -58,9 +58,7 @@ class Chain(grpc.aio.ServerInterceptor):
 
     def _opener(self, details: grpc.HandlerCallDetails, streaming: bool) -> _OpenCall:
         async def open_call(context: Any, stack: AsyncExitStack) -> None:
-            headers = {
-                key: value for key, value in (details.invocation_metadata or ()) if isinstance(value, str)
-            }
+            headers = {key: value for key, value in (details.invocation_metadata or ()) if isinstance(value, str)}
             call = Call(details.method, streaming, headers, context)
             current.enter(call)
             for stage in self._stages:
@@ -74,7 +72,8 @@ class Chain(grpc.aio.ServerInterceptor):
                 message = deserialise(raw)
             except (DecodeError, ValueError, RecursionError) as error:
                 raise InvalidArgument(
-                    "the message does not parse", reason="MALFORMED_MESSAGE",
+                    "the message does not parse",
+                    reason="MALFORMED_MESSAGE",
                     violations=[FieldViolation("", "must be a well-formed protobuf message", "message.malformed")],
                 ) from error
             self._check(message)

@@ -17,9 +17,7 @@ DOMAIN = "deskwire"
 
 def from_error(error: DomainError) -> status_pb2.Status:
     """The status of a domain error: `ErrorInfo`, and `BadRequest`, `RetryInfo`, `QuotaFailure` where they fit."""
-    details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
-    ]
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)]
     if error.violations:
         details.append(_bad_request(error.violations))
     if error.retry_after is not None:

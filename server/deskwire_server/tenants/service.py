@@ -29,7 +29,9 @@ class TenantDirectory:
 
     def __init__(self, database: Database, *, create_on_first_use: bool) -> None:
         self._database = database
-        self._query = f"SELECT id, status, settings FROM {'tenant_ensure' if create_on_first_use else 'tenant_find'}($1)"
+        self._query = (
+            f"SELECT id, status, settings FROM {'tenant_ensure' if create_on_first_use else 'tenant_find'}($1)"
+        )
         self._cache: dict[str, tuple[float, Tenant | None]] = {}
 
     async def find(self, slug: str) -> Tenant | None:

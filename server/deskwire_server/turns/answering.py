@@ -146,9 +146,13 @@ class Answerer:
         context = AnswerContext(**{**asdict(claim.context), "language": language})
         history = [ChatMessage("assistant" if role == "assistant" else "user", text) for role, text in claim.history]
         return CompletionRequest(
-            messages=(*history, ChatMessage("user", claim.question)), passages=attempt.passages,
-            system=system_prompt(context), context=context, model="" if use_fallback else options.model,
-            temperature=options.temperature, max_tokens=options.max_tokens,
+            messages=(*history, ChatMessage("user", claim.question)),
+            passages=attempt.passages,
+            system=system_prompt(context),
+            context=context,
+            model="" if use_fallback else options.model,
+            temperature=options.temperature,
+            max_tokens=options.max_tokens,
         )
 
     def _add(self, attempt: Attempt, sink: AnswerSink, text: str) -> None:
@@ -167,9 +171,11 @@ def completed(attempt: Attempt, *, fell_back: bool) -> Answer:
 
 def cancelled(attempt: Attempt, reason: str) -> Answer:
     """The answer of an attempt that was stopped; `reason` is empty, `interrupted` or `ABANDONED`."""
-    state = "interrupted" if reason == "interrupted" else "cancelled"
+    described = details(attempt, finish=FinishReason.CANCELLED)
+    if reason == "interrupted":
+        return Answer("interrupted", attempt.text, described, usage=tuple(attempt.usage))
     told = reason if reason == "ABANDONED" else ""
-    return Answer(state, attempt.text, details(attempt, finish=FinishReason.CANCELLED), told, usage=tuple(attempt.usage))
+    return Answer("cancelled", attempt.text, described, told, usage=tuple(attempt.usage))
 
 
 def failed(attempt: Attempt, error: Exception) -> Answer:
@@ -179,8 +185,15 @@ def failed(attempt: Attempt, error: Exception) -> Answer:
     if isinstance(error, TimeoutError):
         reason, message = "RESPONSE_TIMEOUT", "the answer took too long"
     retryable = isinstance(error, TimeoutError) or (isinstance(error, ProviderError) and error.retryable)
-    return Answer("failed", attempt.text, details(attempt, finish=FinishReason.ERROR), reason, message, retryable,
-                  tuple(attempt.usage))
+    return Answer(
+        "failed",
+        attempt.text,
+        details(attempt, finish=FinishReason.ERROR),
+        reason,
+        message,
+        retryable,
+        tuple(attempt.usage),
+    )
 
 
 def details(attempt: Attempt, *, fell_back: bool = False, finish: FinishReason | None = None) -> Json:
@@ -188,16 +201,19 @@ def details(attempt: Attempt, *, fell_back: bool = False, finish: FinishReason |
     end, understood = attempt.finished, attempt.understood
     grounded = _is_grounded(attempt)
     finish_reason: str = finish or (end.reason if end else FinishReason.ERROR)
-    spent = {key: sum(call[key] for call in attempt.usage)
-             for key in ("input_tokens", "output_tokens", "cached_input_tokens")}
+    spent = {
+        key: sum(call[key] for call in attempt.usage)
+        for key in ("input_tokens", "output_tokens", "cached_input_tokens")
+    }
     return {
         "intent": understood.intent if understood else "general_help",
         "confidence": round(_confidence(attempt, grounded), 4),
         "actions": [asdict(action) for action in understood.suggested_actions] if understood else [],
         "data": {},
         "follow_ups": list(end.follow_ups) if end else [],
-        "citations": [citation(passage) for number in attempt.cited for passage in attempt.passages
-                      if passage.number == number],
+        "citations": [
+            citation(passage) for number in attempt.cited for passage in attempt.passages if passage.number == number
+        ],
         "usage": spent,
         "model": attempt.model,
         "provider": attempt.provider,
@@ -212,10 +228,16 @@ def details(attempt: Attempt, *, fell_back: bool = False, finish: FinishReason |
 def citation(passage: Passage) -> Json:
     """A passage as answers cite it."""
     return {
-        "number": passage.number, "article_id": passage.article_id, "title": passage.title,
-        "source_path": passage.source_path, "url": passage.url, "heading_path": list(passage.heading_path),
+        "number": passage.number,
+        "article_id": passage.article_id,
+        "title": passage.title,
+        "source_path": passage.source_path,
+        "url": passage.url,
+        "heading_path": list(passage.heading_path),
         "snippet": passage.text if len(passage.text) <= _SNIPPET else passage.text[: _SNIPPET - 1] + "…",
-        "start_offset": passage.start, "end_offset": passage.end, "relevance": round(passage.relevance, 4),
+        "start_offset": passage.start,
+        "end_offset": passage.end,
+        "relevance": round(passage.relevance, 4),
     }
 
 
@@ -239,4 +261,3 @@ def _estimate(request: CompletionRequest, written: str) -> Usage:
     read = len(request.system) + sum(len(message.content) for message in request.messages)
     read += sum(len(passage.text) for passage in request.passages)
     return Usage(input_tokens=read // 4, output_tokens=len(written) // 4)
-

@@ -68,14 +68,17 @@ class Subscription:
                 return None
         if self._overflown:
             raise Unavailable(
-                "the stream was read too slowly; resume from the last sequence", reason="READER_TOO_SLOW", retry_after=0.5
+                "the stream was read too slowly; resume from the last sequence",
+                reason="READER_TOO_SLOW",
+                retry_after=0.5,
             )
         return self._items.popleft()
 
 
 def _continues(last: TextAdded, item: TextAdded) -> bool:
     return (
-        last.message_id == item.message_id and last.attempt == item.attempt
+        last.message_id == item.message_id
+        and last.attempt == item.attempt
         and last.offset + len(last.text) == item.offset
     )
 

@@ -62,8 +62,16 @@ class TurnRunner:
     """Begins, watches over and ends turns. `announce` tells other workers that a conversation has news."""
 
     def __init__(
-        self, *, store: TurnStore, hub: Hub, answerer: Answerer, metrics: Metrics, history: int,
-        response_timeout: float, abandon_grace: float, announce: Callable[[UUID, UUID], None],
+        self,
+        *,
+        store: TurnStore,
+        hub: Hub,
+        answerer: Answerer,
+        metrics: Metrics,
+        history: int,
+        response_timeout: float,
+        abandon_grace: float,
+        announce: Callable[[UUID, UUID], None],
     ) -> None:
         self._store = store
         self._hub = hub

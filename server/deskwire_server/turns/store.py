@@ -26,15 +26,39 @@ class TurnStore:
         self._worker_id = worker_id
 
     async def accept(
-        self, tenant_id: UUID, user_id: str, sees_all: bool, command: SendMessage, *, request_id: str,
-        request_hash: bytes, turn_id: UUID, question_id: UUID, answer_id: UUID,
+        self,
+        tenant_id: UUID,
+        user_id: str,
+        sees_all: bool,
+        command: SendMessage,
+        *,
+        request_id: str,
+        request_hash: bytes,
+        turn_id: UUID,
+        question_id: UUID,
+        answer_id: UUID,
     ) -> asyncpg.Record:
         """Commit a message and its turn. The row's `outcome` says what became of it."""
         target: Target = command.target
         row = await self._database.fetchrow(
-            _ACCEPT, tenant_id, user_id, sees_all, target.conversation_id, target.session_id, asdict(target.new),
-            turn_id, question_id, answer_id, request_id, request_hash, command.text, _title(command.text),
-            asdict(command.options), asdict(command.context), command.while_answering.value, self._worker_id,
+            _ACCEPT,
+            tenant_id,
+            user_id,
+            sees_all,
+            target.conversation_id,
+            target.session_id,
+            asdict(target.new),
+            turn_id,
+            question_id,
+            answer_id,
+            request_id,
+            request_hash,
+            command.text,
+            _title(command.text),
+            asdict(command.options),
+            asdict(command.context),
+            command.while_answering.value,
+            self._worker_id,
         )
         assert row is not None
         return row
@@ -49,9 +73,19 @@ class TurnStore:
         if row is None:
             return None
         claim = Claim(
-            tenant_id, turn_id, row["attempt"], row["conversation_id"], row["user_id"], row["question_id"],
-            row["answer_id"], row["question"], AnswerOptions(**row["options"]), AnswerContext(**row["context"]),
-            tuple((item["role"], item["text"]) for item in row["history"]), row["cancel_reason"], row["accepted_at"],
+            tenant_id,
+            turn_id,
+            row["attempt"],
+            row["conversation_id"],
+            row["user_id"],
+            row["question_id"],
+            row["answer_id"],
+            row["question"],
+            AnswerOptions(**row["options"]),
+            AnswerContext(**row["context"]),
+            tuple((item["role"], item["text"]) for item in row["history"]),
+            row["cancel_reason"],
+            row["accepted_at"],
         )
         payload = {"message_id": str(claim.answer_id), "attempt": claim.attempt}
         return claim, DurableEvent(row["sequence"], turn_id, "turn_started", payload, row["claimed_at"])
@@ -60,20 +94,31 @@ class TurnStore:
         """Keep the text so far. Returns `go`, `fenced`, or why the turn shall stop."""
         row = await self._database.fetchrow(
             "SELECT turn_checkpoint($1,$2,$3,$4,$5) AS verdict",
-            claim.tenant_id, claim.turn_id, self._worker_id, claim.attempt, text,
+            claim.tenant_id,
+            claim.turn_id,
+            self._worker_id,
+            claim.attempt,
+            text,
         )
         assert row is not None
         return str(row["verdict"])
 
-    async def finish(
-        self, claim: Claim, answer: Answer
-    ) -> tuple[DurableEvent, tuple[UUID, int] | None] | None:
+    async def finish(self, claim: Claim, answer: Answer) -> tuple[DurableEvent, tuple[UUID, int] | None] | None:
         """End the turn. None when another attempt or worker holds it; else its event and the turn to begin next."""
         payload, message_state = _ending(answer)
         row = await self._database.fetchrow(
             "SELECT * FROM turn_finish($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
-            claim.tenant_id, claim.turn_id, self._worker_id, claim.attempt, answer.state, answer.text, message_state,
-            answer.details, payload, answer.reason or None, list(answer.usage),
+            claim.tenant_id,
+            claim.turn_id,
+            self._worker_id,
+            claim.attempt,
+            answer.state,
+            answer.text,
+            message_state,
+            answer.details,
+            payload,
+            answer.reason or None,
+            list(answer.usage),
         )
         if row is None:
             return None
@@ -90,7 +135,13 @@ class TurnStore:
     ) -> tuple[str, UUID | None]:
         """Ask a turn to stop. Returns the outcome (missing, none, ended, stopping, cancelled) and the turn."""
         row = await self._database.fetchrow(
-            "SELECT * FROM turn_cancel($1,$2,$3,$4,$5,$6)", tenant_id, user_id, sees_all, conversation_id, turn_id, reason
+            "SELECT * FROM turn_cancel($1,$2,$3,$4,$5,$6)",
+            tenant_id,
+            user_id,
+            sees_all,
+            conversation_id,
+            turn_id,
+            reason,
         )
         assert row is not None
         return row["outcome"], row["turn_id"]
@@ -101,7 +152,11 @@ class TurnStore:
         """The conversation and its running turn (turn_id, answer_id, attempt, checkpoint; null when none)."""
         row = await self._database.fetchrow(
             "SELECT (w.conversation).*, w.turn_id, w.answer_id, w.attempt, w.checkpoint, w.active_turn_id "
-            "FROM watch_open($1,$2,$3,$4) w", tenant_id, user_id, sees_all, conversation_id,
+            "FROM watch_open($1,$2,$3,$4) w",
+            tenant_id,
+            user_id,
+            sees_all,
+            conversation_id,
         )
         return None if row is None else (conversation_from_row(row), row)
 
@@ -135,7 +190,15 @@ def _ending(answer: Answer) -> tuple[dict[str, Any], str | None]:
 
 def _message(claim: Claim, answer: Answer, state: str, sequence: int, at: datetime) -> dict[str, Any]:
     return {
-        "id": str(claim.answer_id), "conversation_id": str(claim.conversation_id), "turn_id": str(claim.turn_id),
-        "parent_id": str(claim.question_id), "role": "assistant", "text": answer.text, "state": state,
-        "sequence": sequence, "request_id": "", "details": answer.details, "created_at": at,
+        "id": str(claim.answer_id),
+        "conversation_id": str(claim.conversation_id),
+        "turn_id": str(claim.turn_id),
+        "parent_id": str(claim.question_id),
+        "role": "assistant",
+        "text": answer.text,
+        "state": state,
+        "sequence": sequence,
+        "request_id": "",
+        "details": answer.details,
+        "created_at": at,
     }

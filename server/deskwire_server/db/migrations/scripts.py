@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic import op
 from sqlalchemy.util import await_only
 
@@ -10,7 +12,7 @@ TENANT = "nullif(current_setting('deskwire.tenant_id', true), '')::uuid"
 
 def run(script: str) -> None:
     """Run a script of several statements in the migration's transaction."""
-    connection = op.get_bind().connection.driver_connection
+    connection: Any = op.get_bind().connection.driver_connection
     await_only(connection.execute(script))
 
 

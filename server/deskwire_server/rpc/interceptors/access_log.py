@@ -38,7 +38,11 @@ class AccessLog:
             self._metrics.call_seconds.labels(call.method).observe(seconds)
             if call.service not in _QUIET or call.code != "OK":
                 _log.info(
-                    "call", method=call.method, code=call.code, reason=call.reason or None,
-                    milliseconds=round(seconds * 1000, 2), tenant=call.caller.tenant if call.caller else None,
+                    "call",
+                    method=call.method,
+                    code=call.code,
+                    reason=call.reason or None,
+                    milliseconds=round(seconds * 1000, 2),
+                    tenant=call.caller.tenant if call.caller else None,
                     user=call.caller.user_id if call.caller else None,
                 )

@@ -12,7 +12,9 @@ from deskwire_server.auth.service import Authenticator
 from deskwire_server.rpc.call import Call
 
 OPEN_SERVICES = (
-    "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
 )
 """Services that need no token."""
 OPEN_METHODS = ("/deskwire.compat.v1.SupportAssistantService/GetHealth",)

@@ -39,7 +39,8 @@ class RateLimit:
         key = (call.caller.tenant, call.caller.user_id)
         if self._item is not None and not await self._hit(*key):
             raise ResourceExhausted(
-                f"more than {self._item.amount} calls in a minute", subject="user:calls_per_minute",
+                f"more than {self._item.amount} calls in a minute",
+                subject="user:calls_per_minute",
                 retry_after=await self._wait(*key),
             )
         if not call.streaming:
@@ -47,7 +48,9 @@ class RateLimit:
             return
         if self._streams[key] >= self._max_streams:
             raise ResourceExhausted(
-                f"more than {self._max_streams} open streams", subject="user:open_streams", retry_after=1.0,
+                f"more than {self._max_streams} open streams",
+                subject="user:open_streams",
+                retry_after=1.0,
                 reason="TOO_MANY_STREAMS",
             )
         self._streams[key] += 1

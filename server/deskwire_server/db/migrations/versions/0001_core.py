@@ -56,7 +56,8 @@ CREATE TABLE conversations (
     ended_at timestamptz,
     PRIMARY KEY (tenant_id, id)
 );
-CREATE UNIQUE INDEX conversations_session ON conversations (tenant_id, user_id, session_id) WHERE session_id IS NOT NULL;
+CREATE UNIQUE INDEX conversations_session ON conversations (tenant_id, user_id, session_id)
+    WHERE session_id IS NOT NULL;
 CREATE INDEX conversations_by_user ON conversations (tenant_id, user_id, updated_at DESC, id DESC);
 CREATE INDEX conversations_by_activity ON conversations (tenant_id, updated_at DESC, id DESC);
 
@@ -217,7 +218,15 @@ GRANT EXECUTE ON FUNCTION tenant_find, tenant_ensure TO deskwire_app, deskwire_s
 """
 
 _TENANT_TABLES = (
-    "users", "conversations", "turns", "messages", "events", "usage", "requests", "runnable_turns", "revoked_tokens",
+    "users",
+    "conversations",
+    "turns",
+    "messages",
+    "events",
+    "usage",
+    "requests",
+    "runnable_turns",
+    "revoked_tokens",
 )
 
 
