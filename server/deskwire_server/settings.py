@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         validation_alias=_names("DESKWIRE_WORKER_HTTP_PORT"),
         description="Port of this worker's HTTP side server; 0 picks a free one.",
     )
+    behind_proxy: bool = Field(
+        False,
+        validation_alias=_names("DESKWIRE_BEHIND_PROXY"),
+        description="Set by `run` for its workers: listen on loopback and without TLS, for Envoy alone.",
+    )
     workers: int = Field(
         1,
         ge=1,
@@ -153,7 +158,9 @@ class Settings(BaseSettings):
         description="Origins whose pages may call, as a JSON list or separated by commas.",
     )
     tls_certificate: Path | None = Field(
-        None, validation_alias=_names("DESKWIRE_TLS_CERTIFICATE"), description="PEM chain for Envoy's listeners."
+        None,
+        validation_alias=_names("DESKWIRE_TLS_CERTIFICATE"),
+        description="PEM chain of the listeners that callers reach: Envoy's under run, the server's own under serve.",
     )
     tls_key: Path | None = Field(
         None, validation_alias=_names("DESKWIRE_TLS_KEY"), description="PEM key of the certificate."

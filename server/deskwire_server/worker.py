@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 
+import grpc
 import structlog
 import uvicorn
 import uvloop
@@ -20,7 +21,7 @@ from deskwire_server.http import app as side_app
 from deskwire_server.settings import Settings, is_loopback
 
 _log = structlog.get_logger(__name__)
-_WORKER_HOST = "127.0.0.1"
+_LOOPBACK = "127.0.0.1"
 _NOTICE = 0.3
 """Seconds that balancers get at least to see NOT_SERVING before streams are told to leave."""
 
@@ -49,8 +50,8 @@ async def serve(settings: Settings) -> int:
     worker = application.build(settings)
     if settings.database_url is not None:
         await _check_role(settings.database_url.get_secret_value())
-    host = _WORKER_HOST if is_loopback(settings.host) else settings.host
-    port = worker.server.add_insecure_port(f"{host}:{settings.worker_grpc_port}")
+    host = _LOOPBACK if settings.behind_proxy or is_loopback(settings.host) else settings.host
+    port = _listen(worker.server, host, settings)
     await worker.server.start()
     tasks = [
         asyncio.create_task(monitor.keep_running(getattr(each, "__qualname__", "loop"), each))
@@ -75,13 +76,32 @@ async def serve(settings: Settings) -> int:
     return 0
 
 
+def _listen(server: grpc.aio.Server, host: str, settings: Settings) -> int:
+    """Bind the gRPC port: with TLS where certificates are set, unless Envoy stands in front and has them."""
+    address = f"[{host}]:{settings.worker_grpc_port}" if ":" in host else f"{host}:{settings.worker_grpc_port}"
+    try:
+        if settings.tls_certificate is None or settings.behind_proxy:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, _credentials(settings))
+    except (RuntimeError, OSError) as error:
+        raise RuntimeError(f"cannot listen on {address}: {error}") from error
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        raise RuntimeError("DESKWIRE_TLS_CERTIFICATE and DESKWIRE_TLS_KEY go together")
+    authority = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
+    pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
+    return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
+
+
 async def _drain(worker: App, grace: float) -> None:
-    """Health first, then a word in every stream, then the turns, then the rest of the calls."""
+    """Health first, then the running answers end, then a word in every stream, then the rest of the calls."""
     _log.info("draining", running_turns=worker.runner.running)
     await worker.health.drain()
     await asyncio.sleep(min(_NOTICE, grace))
-    worker.hub.drain()
     await worker.runner.drain(grace / 2)
+    worker.hub.drain()
     await worker.server.stop(grace / 2)
     await monitor.attempt(worker.lease.resign)
 

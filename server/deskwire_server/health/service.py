@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from grpc_health.v1 import health_pb2
@@ -108,6 +109,6 @@ class HealthService:
         return True
 
 
-def _serving(yes: bool) -> health_pb2.HealthCheckResponse.ServingStatus:
+def _serving(yes: bool) -> Any:  # the stubs have no name for the enum's values
     status = health_pb2.HealthCheckResponse
     return status.SERVING if yes else status.NOT_SERVING

@@ -26,6 +26,7 @@ def worker(settings: Settings, state: RunState, ports: tuple[int, int]) -> Comma
     environment = _environment(settings, state) | {
         "DESKWIRE_WORKER_GRPC_PORT": str(ports[0]),
         "DESKWIRE_WORKER_HTTP_PORT": str(ports[1]),
+        "DESKWIRE_BEHIND_PROXY": "true",
         "DESKWIRE_DRAIN_GRACE": str(min(settings.drain_grace, DRAIN_GRACE)),
     }
     return _module("deskwire_server.worker", environment)

@@ -1,0 +1,94 @@
+"""A worker as a process of its own: it serves, with TLS where it is told to, and drains when it is asked to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.support.certificates import Authority, Pair
+from tests.support.postgres import TestPostgres
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def worker(postgres: TestPostgres, folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    port = free_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "PYTHONPATH")},
+        "DATABASE_URL": postgres.app_url,
+        "DATABASE_SYSTEM_URL": postgres.system_url,
+        "DESKWIRE_EMBEDDER": "none",
+        "DESKWIRE_DRAIN_GRACE": "1",
+        "DESKWIRE_WORKER_GRPC_PORT": str(port),
+        **settings,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deskwire_server.worker"], env=environment, cwd=folder, stderr=subprocess.PIPE
+    )
+    try:
+        yield process, port
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def is_serving(channel: grpc.Channel) -> bool:
+    stub = health_pb2_grpc.HealthStub(channel)
+    reply = stub.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=30)
+    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def client_credentials(authority: Authority, own: Pair | None = None) -> grpc.ChannelCredentials:
+    if own is None:
+        return grpc.ssl_channel_credentials(authority.certificate.read_bytes())
+    return grpc.ssl_channel_credentials(
+        authority.certificate.read_bytes(), own.key.read_bytes(), own.certificate.read_bytes()
+    )
+
+
+def test_it_drains_on_sigterm(postgres: TestPostgres, tmp_path: Path) -> None:
+    with worker(postgres, tmp_path) as (process, port), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        assert is_serving(channel)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def test_it_refuses_a_superuser(postgres: TestPostgres, tmp_path: Path) -> None:
+    with worker(postgres, tmp_path, DATABASE_URL=postgres.superuser_url) as (process, _):
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert b"is a superuser" in errors.splitlines()[-1]
+
+
+def test_it_speaks_tls_and_asks_services_for_a_certificate(postgres: TestPostgres, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own, service = authority.issue("server"), authority.issue("service")
+    settings = {
+        "DESKWIRE_TLS_CERTIFICATE": str(own.certificate),
+        "DESKWIRE_TLS_KEY": str(own.key),
+        "DESKWIRE_TLS_CLIENT_CA": str(authority.certificate),
+    }
+    with worker(postgres, tmp_path, **settings) as (_, port):
+        with grpc.secure_channel(f"localhost:{port}", client_credentials(authority, service)) as channel:
+            assert is_serving(channel)
+        with grpc.secure_channel(f"localhost:{port}", client_credentials(authority)) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            with pytest.raises(grpc.RpcError) as refused:
+                stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
