@@ -9,15 +9,18 @@ import math
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import jwt
 
 from deskwire_server.auth.caller import Role
-from deskwire_server.auth.keys import KeySet
 from deskwire_server.errors import Unauthenticated
 from deskwire_server.settings import Settings
+
+if TYPE_CHECKING:
+    # Its module brings in an HTTP client, which minting a token on the command line does not need.
+    from deskwire_server.auth.keys import KeySet
 
 DEFAULT_LIFETIME = 86_400
 """Seconds that a minted token lives."""
