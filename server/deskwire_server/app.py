@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,8 @@ _OPTIONS = [
     ("grpc.max_connection_age_grace_ms", 60 * 1_000),
 ]
 _HOUSEKEEPING = 2.0
+_FOR_ANSWERS = ("markdown_it", "snowballstemmer")
+"""Imported when calls are answered already: the server is ready sooner, and the first question does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,8 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     understanding = Understanding(embedder)
     hub = Hub(delta_interval=settings.delta_interval)
     relay = Relay(redis, hub, worker_id)
+    if redis is not None:
+        hub.mirror = relay.mirror
     turns = TurnStore(database, worker_id)
     runner = TurnRunner(
         store=turns,
@@ -167,6 +172,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
         max_message_length=settings.max_message_length,
         is_provider=lambda name: name in registry.available(),
         announce=relay.announce,
+        text_elsewhere=relay.text_so_far,
     )
 
     revocations = RevocationList(system)
@@ -216,6 +222,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
             relay.run,
             _every(_HOUSEKEEPING, revocations.refresh),
             _once(understanding.warm_up),
+            _once(_import_for_answers),
             monitor.watch_loop(metrics),
         ),
         closers=(
@@ -322,6 +329,11 @@ def _embedder(settings: Settings, redis: Redis | None) -> CachedEmbedder | None:
         timeout=settings.provider_timeout,
         max_retries=settings.provider_max_retries,
     )
+
+
+async def _import_for_answers() -> None:
+    for module in _FOR_ANSWERS:
+        await asyncio.to_thread(importlib.import_module, module)
 
 
 def _once(action: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

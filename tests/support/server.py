@@ -75,8 +75,13 @@ class Server:
 
 
 @asynccontextmanager
-async def running_server(settings: Settings, *, provider: Provider | None = None) -> AsyncIterator[Server]:
-    """Build and start a worker; `provider` answers in place of the configured ones. Checks that no task is left."""
+async def running_server(
+    settings: Settings, *, provider: Provider | None = None, alone: bool = True
+) -> AsyncIterator[Server]:
+    """Build and start a worker; `provider` answers in place of the configured ones.
+
+    Where it is `alone` in its event loop, it checks at the end that no task of the server is left.
+    """
     before = asyncio.all_tasks()
     app = application.build(settings, metrics=Metrics(CollectorRegistry()), provider=provider)
     port = app.server.add_insecure_port("127.0.0.1:0")
@@ -96,6 +101,8 @@ async def running_server(settings: Settings, *, provider: Provider | None = None
             await asyncio.gather(*background, return_exceptions=True)
             for close in app.closers:
                 await close()
+    if not alone:
+        return
     await asyncio.sleep(0)
     left = [task for task in asyncio.all_tasks() - before if not task.done() and _is_ours(task)]
     assert not left, f"tasks were left: {left}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from uuid import UUID
@@ -51,6 +51,7 @@ class ChatService:
         max_message_length: int,
         is_provider: Callable[[str], bool],
         announce: Callable[[UUID, UUID], None],
+        text_elsewhere: Callable[[UUID, int], Awaitable[str]],
     ) -> None:
         self._store = store
         self._hub = hub
@@ -59,6 +60,7 @@ class ChatService:
         self._max_message_length = max_message_length
         self._is_provider = is_provider
         self._announce = announce
+        self._text_elsewhere = text_elsewhere
 
     async def send(self, caller: Caller, command: SendMessage) -> Accepted:
         """Commit a message and begin its turn. When this returns, the message can't be lost.
@@ -152,7 +154,7 @@ class ChatService:
         its longest.
         Raises `NotFound`, `OutOfRange` for a cursor ahead, `Unavailable` for a reader that is too slow.
         """
-        tail = Tail(self._store, self._hub, self._limits, caller, conversation_id, subscription)
+        tail = Tail(self._store, self._hub, self._text_elsewhere, self._limits, caller, conversation_id, subscription)
         return tail.events(after=after, until=until, latency=latency)
 
     async def watch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from deskwire_server.auth.caller import Caller
 from deskwire_server.conversations.models import Conversation
 from deskwire_server.db.engine import DatabaseUnavailable
 from deskwire_server.errors import NotFound, OutOfRange
-from deskwire_server.turns.hub import Closing, Draining, Hub, HubItem, Subscription, Wake
+from deskwire_server.turns.hub import Closing, Draining, Hub, HubItem, Subscription, TextGrew, Wake
 from deskwire_server.turns.models import (
     TERMINAL_KINDS,
     Connected,
@@ -49,6 +49,7 @@ class Tail:
         self,
         store: TurnStore,
         hub: Hub,
+        text_elsewhere: Callable[[UUID, int], Awaitable[str]],
         limits: TailLimits,
         caller: Caller,
         conversation_id: UUID,
@@ -56,6 +57,7 @@ class Tail:
     ) -> None:
         self._store = store
         self._hub = hub
+        self._text_elsewhere = text_elsewhere
         self._limits = limits
         self._caller = caller
         self._conversation_id = conversation_id
@@ -65,6 +67,8 @@ class Tail:
         """(message, attempt, code points) of the running answer as far as this stream has it."""
         self._until: set[UUID] | None = None
         self._open_turns: set[UUID] = set()
+        self._begun: tuple[UUID, UUID, int] | None = None
+        """(turn, message, attempt) of the latest attempt that this stream knows of."""
         self._closing = False
         self._away_since: float | None = None
 
@@ -103,6 +107,11 @@ class Tail:
                 async for news in self._look():
                     quiet_since = now
                     yield news
+            if isinstance(item, TextGrew):
+                grown = await self._grown()
+                if grown is not None:
+                    quiet_since = now
+                    yield grown
             for event in self._deliver(item):
                 quiet_since = now
                 yield event
@@ -118,8 +127,10 @@ class Tail:
             raise NotFound.of("conversation")
         conversation, turn = opened
         text = None
-        if turn["turn_id"] is not None and turn["checkpoint"]:
-            text = TextAdded(turn["turn_id"], turn["answer_id"], turn["attempt"], 0, turn["checkpoint"])
+        if turn["turn_id"] is not None:
+            self._begun = (turn["turn_id"], turn["answer_id"], turn["attempt"])
+            if turn["checkpoint"]:
+                text = TextAdded(*self._begun, 0, turn["checkpoint"])
         return conversation, text
 
     def _begin(self, conversation: Conversation, after: int | None) -> int:
@@ -208,10 +219,20 @@ class Tail:
             if now - self._away_since > self._limits.outage_grace:
                 raise
 
+    async def _grown(self) -> TextAdded | None:
+        """New text of an answer that another worker writes."""
+        if self._begun is None or self._hub.running(self._conversation_id) is not None:
+            return None
+        turn_id, message_id, attempt = self._begun
+        text = await self._text_elsewhere(message_id, attempt)
+        return self._rest(TextAdded(turn_id, message_id, attempt, 0, text)) if text else None
+
     def _note(self, event: DurableEvent) -> None:
         self._last = event.sequence
         if event.turn_id is None:
             return
+        if event.kind == "turn_started":
+            self._begun = (event.turn_id, UUID(event.payload["message_id"]), event.payload["attempt"])
         if event.kind not in TERMINAL_KINDS:
             self._open_turns.add(event.turn_id)
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -26,6 +26,11 @@ class Wake:
 
 
 @dataclass(frozen=True, slots=True)
+class TextGrew:
+    """An answer that another worker writes has more text."""
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """The client will send nothing more."""
 
@@ -35,7 +40,18 @@ class Draining:
     """The worker is going away."""
 
 
-HubItem = DurableEvent | TextAdded | SourcesFound | TypingChanged | Connected | Wake | Closing | Draining | Exception
+HubItem = (
+    DurableEvent
+    | TextAdded
+    | SourcesFound
+    | TypingChanged
+    | Connected
+    | Wake
+    | TextGrew
+    | Closing
+    | Draining
+    | Exception
+)
 
 
 class Subscription:
@@ -52,6 +68,8 @@ class Subscription:
         last = self._items[-1] if self._items else None
         if isinstance(item, TextAdded) and isinstance(last, TextAdded) and _continues(last, item):
             self._items[-1] = replace(last, text=last.text + item.text)
+        elif isinstance(item, Wake | TextGrew) and item == last:
+            return
         elif len(self._items) >= _BUFFER:
             self._overflown = True
         else:
@@ -117,6 +135,8 @@ class Hub:
 
     def __init__(self, *, delta_interval: float) -> None:
         self._delta_interval = delta_interval
+        self.mirror: Callable[[RunningAnswer, str], None] | None = None
+        """Gets each piece of text that leaves, for watchers on other workers."""
         self._watchers: dict[UUID, list[Subscription]] = {}
         self._running: dict[UUID, RunningAnswer] = {}
         self._dirty: dict[UUID, RunningAnswer] = {}
@@ -203,6 +223,8 @@ class Hub:
         answer.length += len(text)
         answer.flushed_at = time.monotonic()
         self.publish(answer.conversation_id, delta)
+        if self.mirror is not None:
+            self.mirror(answer, text)
 
     async def _tick(self) -> None:
         """One task for all answers, alive only while something waits."""
