@@ -140,7 +140,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     embedder = _embedder(settings, redis)
 
     knowledge = KnowledgeService(database, embedder)
-    builtin = BuiltinProvider(embedder)
+    builtin = BuiltinProvider(embedder, pace=settings.builtin_pace)
     registry = (
         ProviderRegistry({provider.name: provider, BUILTIN: builtin})
         if provider is not None

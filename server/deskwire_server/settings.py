@@ -326,6 +326,13 @@ class Settings(BaseSettings):
         validation_alias=_names("DESKWIRE_TURN_ABANDON_GRACE"),
         description="A turn nobody has watched for this long is cancelled.",
     )
+    builtin_pace: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        validation_alias=_names("DESKWIRE_BUILTIN_PACE"),
+        description="Time between two pieces (three words) of a built-in answer, so that people can read along.",
+    )
     content_filter_enabled: bool = Field(
         True,
         validation_alias=_names("AI_CONTENT_FILTER_ENABLED"),

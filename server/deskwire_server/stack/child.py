@@ -14,7 +14,7 @@ from pathlib import Path
 from deskwire_server.stack.errors import StackError
 from deskwire_server.stack.launch import Command
 
-_FIRST_DELAY, _LONGEST_DELAY = 0.2, 10.0
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 2.0
 _CALM_AFTER = 30.0
 """Seconds after which a child counts as healthy again, and its next restart comes quickly."""
 

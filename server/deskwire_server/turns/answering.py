@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from deskwire_server.errors import DomainError
+from deskwire_server.knowledge.parse import plain
 from deskwire_server.llm.port import (
     AnswerContext,
     ChatMessage,
@@ -234,11 +235,16 @@ def citation(passage: Passage) -> Json:
         "source_path": passage.source_path,
         "url": passage.url,
         "heading_path": list(passage.heading_path),
-        "snippet": passage.text if len(passage.text) <= _SNIPPET else passage.text[: _SNIPPET - 1] + "…",
+        "snippet": shortened(" ".join(plain(passage.text).split()), _SNIPPET),
         "start_offset": passage.start,
         "end_offset": passage.end,
         "relevance": round(passage.relevance, 4),
     }
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, cut at a word where it is longer than `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1].rsplit(" ", 1)[0] + "…"
 
 
 def _is_grounded(attempt: Attempt) -> bool:

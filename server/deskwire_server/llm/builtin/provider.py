@@ -1,0 +1,204 @@
+"""The provider that needs no model: it quotes the sentences that answer, or says that it does not know."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deskwire_server.embeddings.port import Embedder
+from deskwire_server.errors import Unavailable
+from deskwire_server.llm.builtin import compose
+from deskwire_server.llm.builtin.choose import choose
+from deskwire_server.llm.builtin.evidence import judge_for, signs_of
+from deskwire_server.llm.builtin.followups import follow_ups
+from deskwire_server.llm.builtin.frames import DEFAULT_LANGUAGE, FRAMES, frames_for
+from deskwire_server.llm.builtin.question import Question, read_question
+from deskwire_server.llm.builtin.scoring import Read, read_passages, score, texts_to_embed
+from deskwire_server.llm.builtin.smalltalk import SmallTalk, reply, small_talk
+from deskwire_server.llm.port import CompletionRequest, Finished, FinishReason, Passage, ProviderEvent, TextChunk, Usage
+from deskwire_server.understanding.language import base_language, detect, detect_language
+
+NAME = "builtin"
+MODEL = "builtin-1"
+
+_CHARACTERS_A_TOKEN = 4
+_WORDS_A_CHUNK = 3
+_WORK_INLINE = 600
+"""Characters of passages that are read on the event loop; more goes to a thread."""
+_SURE_OF_LANGUAGE = 0.35
+_CHUNK = re.compile(r"\s*\S+\s*")
+
+_Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    text: str
+    confidence: float
+    grounded: bool | None
+    follow_ups: tuple[str, ...] = ()
+
+
+class BuiltinProvider:
+    """Answers from the passages of a request alone. Concurrent calls may share it; no answer depends on another.
+
+    With an embedder it also compares meanings; where the embedder is missing, slow or away, words decide.
+    """
+
+    def __init__(
+        self, embedder: Embedder | None = None, *, most_embedded: int = 16, embed_timeout: float = 3.0, pace: float = 0
+    ) -> None:
+        """`most_embedded` limits the texts that one answer embeds; `embed_timeout` is in seconds.
+
+        `pace` is the time in seconds from one piece of text to the next, so that people can read along.
+        """
+        self._pace = pace
+        self._embedder = embedder
+        self._most_embedded = most_embedded
+        self._embed_timeout = embed_timeout
+
+    @property
+    def name(self) -> str:
+        """`builtin`."""
+        return NAME
+
+    @property
+    def default_model(self) -> str:
+        """`builtin-1`."""
+        return MODEL
+
+    async def close(self) -> None:
+        """Nothing to release: the embedder belongs to whoever made it."""
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """Answer `request` in small pieces. Raises nothing of its own: with no evidence it says so.
+
+        Tokens of the usage are estimates, four characters each.
+        """
+        answer = await self._answer(request)
+        text, reason = _within_limits(answer.text, request)
+        for number, piece in enumerate(pieces(text)):
+            if number:
+                await asyncio.sleep(self._pace)
+            yield TextChunk(piece)
+        yield Finished(
+            reason=reason,
+            model=MODEL,
+            usage=Usage(_input_tokens(request), _tokens(text)),
+            confidence=round(answer.confidence, 3),
+            grounded=answer.grounded,
+            follow_ups=answer.follow_ups,
+        )
+
+    async def _answer(self, request: CompletionRequest) -> _Answer:
+        text = request.messages[-1].content if request.messages else ""
+        talk = small_talk(text)
+        if talk is not None:
+            frames = frames_for(_language_of_talk(talk, request))
+            return _Answer(reply(talk.talk, frames, request.context), 1.0, None)
+        question = read_question(request.messages, question_language(text, request))
+        if not request.passages:
+            frames = frames_for(question.language)
+            return _Answer(compose.decline((), frames, suggest=False), 0.0, False)
+        large = sum(len(passage.text) for passage in request.passages) > _WORK_INLINE
+        read = await asyncio.to_thread(read_passages, question, request.passages) if large else (
+            read_passages(question, request.passages)
+        )
+        vectors, query = await self._vectors(question, read, request.passages)
+        if large:
+            return await asyncio.to_thread(_compose, question, request.passages, read, vectors, query)
+        return _compose(question, request.passages, read, vectors, query)
+
+    async def _vectors(
+        self, question: Question, read: Read, passages: Sequence[Passage]
+    ) -> tuple[Mapping[int, _Vector] | None, _Vector | None]:
+        """Vectors of the likeliest units and of the question; none of them where the embedder can't help in time."""
+        if self._embedder is None or not read.units:
+            return None, None
+        texts = texts_to_embed(read, passages, self._most_embedded)
+        try:
+            async with asyncio.timeout(self._embed_timeout):
+                query = await self._embedder.embed([read.search_text], purpose="query")
+                vectors = await self._embedder.embed(list(texts.values()), purpose="document")
+        except (Unavailable, TimeoutError):
+            return None, None
+        return dict(zip(texts, vectors, strict=True)), query[0]
+
+
+def _compose(
+    question: Question,
+    passages: Sequence[Passage],
+    read: Read,
+    vectors: Mapping[int, _Vector] | None,
+    query: _Vector | None,
+) -> _Answer:
+    """The answer, once everything is known. Pure CPU work."""
+    frames = frames_for(question.language)
+    scored = score(question, passages, read, vectors, query)
+    judge = judge_for(scored)
+    confidence = judge.confidence(signs_of(scored, max(passage.relevance for passage in passages)))
+    rows = choose(question, scored)
+    quoted = detect_language(" ".join(scored.units[row].text for row in rows), default=question.language)
+    foreign = quoted != question.language
+    if not rows or judge.declines(confidence, foreign=foreign):
+        suggest = confidence >= judge.hopeless
+        return _Answer(compose.decline(passages, frames, suggest=suggest), confidence, False)
+    used = frozenset(scored.units[row].passage for row in rows)
+    return _Answer(
+        text=compose.answer(rows, scored.units, passages, frames, foreign=foreign),
+        confidence=confidence,
+        grounded=True,
+        follow_ups=follow_ups(question.text, passages, used, frames, english=question.language not in FRAMES
+                              or question.language == DEFAULT_LANGUAGE),
+    )
+
+
+def question_language(text: str, request: CompletionRequest) -> str:
+    """The language to answer in: the message's where its words tell, else what is known of the person."""
+    found = detect(text)
+    if found.confidence >= _SURE_OF_LANGUAGE:
+        return found.language
+    known = base_language(request.context.language)
+    if known:
+        return known
+    earlier = " ".join(message.content for message in request.messages[:-1] if message.role == "user")
+    return detect_language(earlier, default=DEFAULT_LANGUAGE, least=_SURE_OF_LANGUAGE)
+
+
+def _language_of_talk(talk: SmallTalk, request: CompletionRequest) -> str:
+    text = request.messages[-1].content if request.messages else ""
+    return talk.language or base_language(request.context.language) or question_language(text, request)
+
+
+def _within_limits(text: str, request: CompletionRequest) -> tuple[str, FinishReason]:
+    """`text` up to the first stop sequence and within the limit of tokens, cut between words."""
+    stops = [place for stop in request.stop if stop and (place := text.find(stop)) >= 0]
+    if stops:
+        text = text[: min(stops)]
+    if request.max_tokens is None or _tokens(text) <= request.max_tokens:
+        return text, FinishReason.STOP
+    cut = text[: request.max_tokens * _CHARACTERS_A_TOKEN]
+    shorter = cut.rsplit(maxsplit=1)[0] if " " in cut.strip() else cut
+    return re.sub(r"\[\d*$", "", shorter).rstrip(), FinishReason.LENGTH
+
+
+def pieces(text: str) -> Iterator[str]:
+    """`text` in groups of a few words, white space kept; joined they are `text` again."""
+    words = _CHUNK.findall(text)
+    for start in range(0, len(words), _WORDS_A_CHUNK):
+        yield "".join(words[start:start + _WORDS_A_CHUNK])
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text) // _CHARACTERS_A_TOKEN)
+
+
+def _input_tokens(request: CompletionRequest) -> int:
+    return sum(_tokens(message.content) for message in request.messages) + sum(
+        _tokens(passage.text) for passage in request.passages
+    )
