@@ -28,6 +28,8 @@ touch "$python/deskwire/py.typed" "$python/buf/py.typed"
 "$bin/python" -m grpc_tools.protoc -Iprotos -Ithird_party/protos --include_imports --include_source_info \
   --descriptor_set_out="$target/generated/descriptor.full.binpb" "${protos[@]}" google/rpc/status.proto google/rpc/error_details.proto
 "$bin/python" scripts/api_docs.py "$target/generated/descriptor.full.binpb" "$target/docs/api"
+version=$("$bin/python" -c 'import tomllib; print(tomllib.load(open("generated/python/pyproject.toml", "rb"))["project"]["version"])')
+"$bin/python" scripts/openapi.py "$target/generated/descriptor.full.binpb" "$version" "$python/deskwire/openapi.json"
 rm "$target/generated/descriptor.full.binpb"
 "$bin/python" -m grpc_tools.protoc -Iprotos -Ithird_party/protos --include_imports \
   --descriptor_set_out="$target/generated/descriptor.binpb" "${protos[@]}" google/rpc/status.proto google/rpc/error_details.proto

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deskwire_server.auth import tokens
 from deskwire_server.auth.caller import Role
+from deskwire_server.http import reference
 from deskwire_server.settings import Settings, is_loopback
 
 _POLICY = (
@@ -35,11 +36,9 @@ _Handler = Callable[[Request], Response]
 _DEMO_USERS = {Role.USER: "ana", Role.AGENT: "ben", Role.ADMIN: "cleo", Role.SERVICE: "billing-service"}
 
 
-def create(
-    settings: Settings, registry: CollectorRegistry, web_dir: Path | None, openapi: bytes | None = None
-) -> Starlette:
+def create(settings: Settings, registry: CollectorRegistry, web_dir: Path | None) -> Starlette:
     """The application. Without `web_dir` (no built page) `/` says how to build it."""
-    routes: list[Route | Mount] = [Route("/metrics", _metrics(registry))]
+    routes: list[Route | Mount] = [Route("/metrics", _metrics(registry)), *reference.routes()]
     if settings.uses_demo_secret and is_loopback(settings.host):
         routes.append(Route("/demo-token", _demo_token(settings)))
     if web_dir is None:
@@ -95,7 +94,10 @@ class _SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._headers]
+                # A response that brings a header of its own, such as a policy, knows better.
+                own = {key for key, _ in message["headers"]}
+                added = [(key, value) for key, value in self._headers if key not in own]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
