@@ -1,7 +1,7 @@
 # `make run` needs Python 3.11 or newer and Node, nothing else. Everything it installs stays in .venv and
 # clients/web/node_modules, everything it keeps in .deskwire (or DESKWIRE_DATA_DIR).
 .DEFAULT_GOAL := help
-.PHONY: help run setup test lint format gen eval clean
+.PHONY: help run setup test test-interop lint format gen eval image clean
 BIN := .venv/bin
 export PYTHON
 
@@ -19,6 +19,9 @@ test: setup ## Run all tests
 	$(BIN)/pytest -n 2 tests/unit tests/store tests/rpc
 	$(BIN)/pytest tests/e2e
 
+test-interop: setup ## Test the providers against the LiteLLM proxy, in an environment of its own
+	scripts/interop.sh
+
 lint: setup ## Check style, types, the contract, and that generated code is fresh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +38,9 @@ gen: setup ## Generate stubs, descriptor set and reference from protos/
 
 eval: setup ## Measure retrieval and answers on the development questions (DESKWIRE_EVAL_DATA)
 	$(BIN)/python -m benchmarks.eval
+
+image: ## Run the Dockerfile's steps in an empty folder, where no Docker engine is at hand
+	scripts/image-steps.sh
 
 clean: ## Remove the environment, the page's packages and caches; keeps the data
 	rm -rf .venv clients/web/node_modules clients/web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

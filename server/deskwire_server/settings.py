@@ -204,7 +204,7 @@ class Settings(BaseSettings):
         None, validation_alias=_names("ANTHROPIC_BASE_URL"), description="Base URL, without /v1."
     )
     anthropic_model: str = Field(
-        "claude-3-5-haiku-latest",
+        "claude-haiku-4-5",
         validation_alias=_names("ANTHROPIC_MODEL", "DEFAULT_ANTHROPIC_MODEL"),
         description="Model of the Anthropic provider.",
     )

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
-from deskwire_server.errors import PermissionDenied
+from deskwire_server.errors import InvalidArgument, PermissionDenied
+
+LONGEST_USER_ID = 200
+"""Characters of a user id."""
 
 
 class Role(StrEnum):
@@ -42,10 +45,17 @@ class Caller:
         """Whether other users' conversations are visible."""
         return self.role is not Role.USER
 
-    def acting_for(self, user_id: str) -> Caller:
-        """The same caller on behalf of a user. Only a service may act for others; for all else nothing changes."""
+    def acting_for(self, user_id: str, *, field: str) -> Caller:
+        """The same caller on behalf of a user. Only a service may act for others; for all else nothing changes.
+
+        Raises `InvalidArgument` that names `field` when a service names what is no user id.
+        """
         if self.role is not Role.SERVICE or not user_id:
             return self
+        if len(user_id) > LONGEST_USER_ID or not user_id.isprintable():
+            raise InvalidArgument.field(
+                field, f"must be a user id of at most {LONGEST_USER_ID} printable characters", "id.printable"
+            )
         return replace(self, user_id=user_id)
 
     def require_tenant(self, tenant: str) -> None:

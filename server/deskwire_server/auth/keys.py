@@ -39,33 +39,54 @@ class KeySet:
 
     async def _refresh(self) -> None:
         async with self._lock:
-            if time.monotonic() - self._tried_at < _RETRY_AFTER and self._keys:
+            # Also when the last try failed: calls with unknown key ids must not hammer the source.
+            if time.monotonic() - self._tried_at < _RETRY_AFTER:
                 return
             self._tried_at = time.monotonic()
             try:
                 self._keys = _parse(await self._read())
                 self._loaded_at = time.monotonic()
-            except (OSError, aiohttp.ClientError, TimeoutError, ValueError, jwt.PyJWTError) as error:
+            except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
                 _log.error("key_set_unreadable", source=self._source, error=str(error))
 
     async def _read(self) -> bytes:
-        if not self._source.startswith("https://"):
-            return await asyncio.to_thread(Path(self._source).read_bytes)
-        timeout = aiohttp.ClientTimeout(total=5)
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(self._source, allow_redirects=False) as response,
-        ):
-            response.raise_for_status()
-            return await response.content.read(_MAX_BYTES)
+        if self._source.startswith("https://"):
+            return await download(self._source)
+        return await asyncio.to_thread(Path(self._source).read_bytes)
+
+
+async def download(url: str) -> bytes:
+    """The whole document at `url`. Raises `aiohttp.ClientError`, `TimeoutError`, `ValueError` when it is too large."""
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, allow_redirects=False) as response:
+        response.raise_for_status()
+        if response.status != 200:
+            raise ValueError(f"status {response.status}")
+        document = bytearray()
+        async for piece in response.content.iter_any():
+            document += piece
+            if len(document) > _MAX_BYTES:
+                raise ValueError("the key set is too large")
+        return bytes(document)
 
 
 def _parse(document: bytes) -> dict[str, tuple[str, Any]]:
+    """The keys of a set. An entry that is no key of ours is passed over. Raises `ValueError` for what is no set."""
+    entries = _mapping(orjson.loads(document)).get("keys")
+    if not isinstance(entries, list):
+        raise ValueError("this is not a key set")  # noqa: TRY004 (of a document, not of an argument)
     keys: dict[str, tuple[str, Any]] = {}
-    for entry in orjson.loads(document)["keys"]:
-        algorithm = _ALGORITHMS.get(entry.get("kty", ""))
-        if algorithm is None or not entry.get("kid") or entry.get("use", "sig") != "sig":
+    for entry in map(_mapping, entries):
+        algorithm, key_id = _ALGORITHMS.get(str(entry.get("kty"))), entry.get("kid")
+        if algorithm is None or not isinstance(key_id, str) or entry.get("use", "sig") != "sig":
             continue
         if entry.get("alg", algorithm) == algorithm:
-            keys[entry["kid"]] = (algorithm, jwt.PyJWK(entry, algorithm=algorithm).key)
+            try:
+                keys[key_id] = (algorithm, jwt.PyJWK(entry, algorithm=algorithm).key)
+            except (jwt.PyJWTError, ValueError, TypeError) as error:
+                _log.warning("key_unusable", key=key_id, error=str(error))
     return keys
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import jwt
 
-from deskwire_server.auth.caller import Role
+from deskwire_server.auth.caller import LONGEST_USER_ID, Role
 from deskwire_server.errors import Unauthenticated
 from deskwire_server.settings import Settings
 
@@ -116,9 +116,9 @@ class TokenVerifier:
         tenant, user, role = payload.get("tenant"), payload.get("sub"), payload.get("role")
         if not (isinstance(tenant, str) and _SLUG.match(tenant)):
             raise _invalid("the token names no tenant")
-        if not (isinstance(user, str) and 0 < len(user) <= 200 and user.isprintable()):
+        if not (isinstance(user, str) and 0 < len(user) <= LONGEST_USER_ID and user.isprintable()):
             raise _invalid("the token names no user")
-        if role not in set(Role):
+        if not isinstance(role, str) or role not in set(Role):
             raise _invalid("the token names no known role")
         token_id = payload.get("jti", "")
         if not isinstance(token_id, str) or len(token_id) > 128:

@@ -35,9 +35,9 @@ class Core:
         self._conversation_service = conversation_service
 
     @staticmethod
-    def act_for(user_id: str) -> Caller:
-        """Let a service account act for the user that a body names; for others the name only informs."""
-        caller = current.current_caller().acting_for(user_id)
+    def act_for(user_id: str, field: str) -> Caller:
+        """Let a service account act for the user that a body names in `field`; for others the name only informs."""
+        caller = current.current_caller().acting_for(user_id, field=field)
         current.replace_caller(caller)
         return caller
 

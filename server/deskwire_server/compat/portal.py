@@ -23,7 +23,8 @@ class PortalAssistantServicer(portal_pb2_grpc.PortalAssistantServiceServicer):
         self, request: pb.PortalAssistantServiceChatRequest, context: Any
     ) -> pb.PortalAssistantServiceChatResponse:
         """See the contract."""
-        self._core.act_for(request.context.user_id).require_tenant(request.context.tenant_id)
+        caller = self._core.act_for(request.context.user_id, "context.userId")
+        caller.require_tenant(request.context.tenant_id)
         answered = await self._core.ask(
             request.message, request.conversation_id, "conversationId", request.request_id, _context(request.context)
         )

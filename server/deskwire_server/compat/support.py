@@ -27,7 +27,7 @@ class SupportAssistantServicer(support_pb2_grpc.SupportAssistantServiceServicer)
         self, request: pb.SupportAssistantServiceChatRequest, context: Any
     ) -> pb.SupportAssistantServiceChatResponse:
         """See the contract."""
-        self._core.act_for(request.user_id)
+        self._core.act_for(request.user_id, "user_id")
         answered = await self._core.ask(request.message, request.conversation_id, "conversation_id", request.request_id)
         message, details = answered.message, answered.message.answer
         return pb.SupportAssistantServiceChatResponse(

@@ -23,7 +23,7 @@ def own_id(name: str) -> UUID | None:
 def session_of(name: str, field: str) -> str:
     """A name of the portal's own as a session: the same name is the same conversation each time."""
     if not 0 < len(name) <= _LONGEST or not name.isprintable():
-        raise InvalidArgument.field(field, f"must be an id of 1 to {_LONGEST} printable characters")
+        raise InvalidArgument.field(field, f"must be an id of 1 to {_LONGEST} printable characters", "id.printable")
     return name
 
 

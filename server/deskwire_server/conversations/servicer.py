@@ -49,7 +49,7 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
     ) -> pb.ListConversationsResponse:
         """See the contract."""
         caller, limit = current_caller(), page_size(request.page_size)
-        scope = ["ListConversations", caller.tenant, request.user_id, list(request.statuses), request.query]
+        scope = ["ListConversations", caller.tenant, caller.user_id, request.user_id, list(request.statuses), request.query]
         before = None
         if request.page_token:
             at, last = self._pages.decode(scope, request.page_token)
@@ -87,7 +87,7 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
     async def ListMessages(self, request: pb.ListMessagesRequest, context: Any) -> pb.ListMessagesResponse:
         """See the contract."""
         caller, limit = current_caller(), page_size(request.page_size)
-        scope = ["ListMessages", caller.tenant, request.conversation_id, request.newest_first]
+        scope = ["ListMessages", caller.tenant, caller.user_id, request.conversation_id, request.newest_first]
         after = self._pages.decode(scope, request.page_token) if request.page_token else None
         found = await self._service.messages(
             caller, UUID(request.conversation_id), after=after, newest_first=request.newest_first, limit=limit + 1

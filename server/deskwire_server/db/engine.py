@@ -81,7 +81,7 @@ class Database:
             max_overflow=0,
             pool_timeout=5,
             pool_pre_ping=False,
-            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_serializer=_json,
             json_deserializer=orjson.loads,
             connect_args={"timeout": 5, "command_timeout": 30},
         )
@@ -148,6 +148,11 @@ async def check_role(url: str) -> None:
         )
 
 
+def _json(value: Any) -> str:
+    # Ids that came from the driver are of a UUID class of its own, which orjson knows only by its text.
+    return orjson.dumps(value, default=str).decode()
+
+
 def _drop_broken(context: Any) -> None:
     """A connection in a state that its driver can't name is not given back to the pool."""
     if isinstance(context.original_exception, asyncpg.InternalClientError):
@@ -160,6 +165,6 @@ async def _use_orjson(connection: asyncpg.Connection[asyncpg.Record]) -> None:
             kind,
             schema="pg_catalog",
             format="text",
-            encoder=lambda value: value if isinstance(value, str) else orjson.dumps(value).decode(),
+            encoder=lambda value: value if isinstance(value, str) else _json(value),
             decoder=orjson.loads if kind == "jsonb" else json.loads,
         )

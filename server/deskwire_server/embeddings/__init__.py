@@ -1,0 +1,1 @@
+"""Embeddings: the port, the local model in its own process, OpenAI, and their cache."""

@@ -22,6 +22,7 @@ from deskwire_server.stack.launch import Command
 _PROJECT = Path(__file__).resolve().parents[3]
 TEMPLATE = _PROJECT / "deploy" / "envoy" / "envoy.yaml.j2"
 DESCRIPTOR = _PROJECT / "generated" / "descriptor.binpb"
+_SHORTEST_IDLE = 10
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class EnvoyConfig:
     """A stream on which nothing moved for this long is ended: several heartbeats."""
     max_stream_duration: int = 3_660
     """Longest life of a call, beyond the server's own limit so that the server can end it in good order."""
+    slow_paths: Sequence[str] = (r"/deskwire\.v1\.KnowledgeService/ImportArticles", "/v1/articles:import")
+    """Regular expressions of the paths of calls on which nothing may move for minutes: they have no idle limit."""
+    slow_call_duration: int = 1_800
+    """Longest life of such a call."""
     max_streams_per_connection: int = 1_000
     max_connections: int = 50_000
     max_request_bytes: int = 4 * 1024 * 1024
@@ -97,7 +102,7 @@ def config_of(
         tls_certificate=_absolute(settings.tls_certificate),
         tls_key=_absolute(settings.tls_key),
         tls_client_ca=_absolute(settings.tls_client_ca),
-        idle_timeout=math.ceil(max(60, 4 * settings.heartbeat_interval, 2 * settings.response_timeout)),
+        idle_timeout=math.ceil(max(_SHORTEST_IDLE, 4 * settings.heartbeat_interval, 2 * settings.response_timeout)),
         max_stream_duration=math.ceil(settings.stream_max_duration) + 60,
     )
 

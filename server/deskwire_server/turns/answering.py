@@ -133,9 +133,11 @@ class Answerer:
                         attempt.finished, usage = event, event.usage
                         attempt.model = event.model or attempt.model
         finally:
-            # A call that was made is counted also when it was stopped or broke: its tokens are then estimated.
-            spent = usage or _estimate(request, attempt.text)
-            attempt.usage.append({"provider": provider.name, "model": attempt.model, **asdict(spent)})
+            # A call that was made is counted also when it was stopped or broke, or did not tell its tokens: they are then
+            # estimated.
+            if usage is None or usage == Usage():
+                usage = _estimate(request, attempt.text)
+            attempt.usage.append({"provider": provider.name, "model": attempt.model, **asdict(usage)})
         self._add(attempt, sink, kept.finish())
         attempt.cited = tuple(kept.used)
         if attempt.finished is None:

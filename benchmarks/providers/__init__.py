@@ -1,0 +1,1 @@
+"""What a provider's token costs this process."""

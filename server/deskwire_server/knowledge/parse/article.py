@@ -1,0 +1,109 @@
+"""Makes one clean article of one document, whatever its type."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from bs4.element import Tag
+
+from deskwire_server.knowledge.parse.detect import text_of, type_of
+from deskwire_server.knowledge.parse.document import (
+    Document,
+    DocumentFault,
+    DocumentRejected,
+    DocumentType,
+    ParsedDocument,
+)
+from deskwire_server.knowledge.parse.frontmatter import FrontMatter, split_front_matter
+from deskwire_server.knowledge.parse.html import main_of, soup_of, to_markdown
+from deskwire_server.knowledge.parse.markdown import clean_markdown, plain
+
+MAX_TITLE = 500
+"""Longest title, in characters."""
+_MAX_SUMMARY = 1000
+_MAX_TAGS = 50
+_MAX_TAG = 100
+_MAX_CATEGORY = 200
+_MAX_URL = 2048
+_FIRST_HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
+_ANY_H1 = re.compile(r"^#[ \t]+(.+?)[ \t]*#*[ \t]*$", re.M)
+
+
+def parse_document(document: Document) -> ParsedDocument:
+    """The article of `document`. Blocking. Raises `DocumentRejected` with the fault by name."""
+    kind = type_of(document)
+    text = text_of(document, kind)
+    if kind is DocumentType.HTML:
+        matter, markdown = _from_html(text)
+    elif kind is DocumentType.MARKDOWN:
+        matter, markdown = split_front_matter(text)
+    else:
+        matter, markdown = FrontMatter({}), text
+    content, links = (markdown.strip(), ()) if kind is DocumentType.TEXT else clean_markdown(markdown)
+    title = matter.text("title", "sidebar_label")
+    heading = _FIRST_HEADING.match(content) if kind is not DocumentType.TEXT else None
+    if heading is not None and (not title or plain(heading.group(1)).casefold() == title.casefold()):
+        title = title or plain(heading.group(1))
+        content = content[heading.end() :].strip("\n")
+    if not title:
+        other = _ANY_H1.search(content) if kind is not DocumentType.TEXT else None
+        title = plain(other.group(1)) if other else _title_of_path(document.source_path)
+    if not any(char.isalnum() for char in content):
+        raise DocumentRejected(DocumentFault.EMPTY, "nothing is left of the document once its markup is removed")
+    url = document.url or matter.text("url", "permalink", "canonical_url", "canonical")
+    return ParsedDocument(
+        title=title[:MAX_TITLE].strip(),
+        summary=matter.text("description", "summary", "excerpt")[:_MAX_SUMMARY],
+        content=content,
+        category=(document.category or matter.text("category") or _folder_of(document.source_path))[:_MAX_CATEGORY],
+        tags=_tags((*document.tags, *matter.words("tags", "keywords"))),
+        language=_language(matter.text("lang", "language", "locale")),
+        url=url if re.match(r"https?://", url) and len(url) <= _MAX_URL else "",
+        published_at=matter.moment("date", "published", "publish_date", "published_at", "created"),
+        updated_at=matter.moment("updated", "last_update", "last_updated", "lastmod", "modified", "updated_at"),
+        links=links,
+        warnings=(matter.warning,) if matter.warning else (),
+    )
+
+
+def _from_html(text: str) -> tuple[FrontMatter, str]:
+    """Fields of the page's head, and its contents as Markdown."""
+    soup = soup_of(text)
+    fields: dict[str, object] = {}
+    for meta in soup.find_all("meta"):
+        name = str(meta.get("name") or meta.get("property") or "").lower().removeprefix("og:").removeprefix("article:")
+        value = str(meta.get("content") or "").strip()
+        field = {"modified_time": "updated", "published_time": "published", "tag": "tags"}.get(name, name)
+        if field in ("description", "keywords", "tags", "updated", "published", "category") and value:
+            fields.setdefault(field, value)
+    canonical = soup.find("link", rel="canonical")
+    if isinstance(canonical, Tag) and canonical.get("href"):
+        fields["url"] = str(canonical["href"])
+    if soup.html is not None and soup.html.get("lang"):
+        fields["lang"] = str(soup.html["lang"])
+    page_title = soup.title.get_text(" ", strip=True) if soup.title else ""
+    main = main_of(soup)
+    first = main.find("h1")
+    # The page's title carries the site's name; the heading is the article's own.
+    fields["title"] = first.get_text(" ", strip=True) if first is not None else re.split(r"\s+[|–—·]\s+", page_title)[0]
+    return FrontMatter(fields), to_markdown(main)
+
+
+def _title_of_path(source_path: str) -> str:
+    words = re.sub(r"[-_\s]+", " ", PurePosixPath(source_path).stem).strip()
+    return words[:1].upper() + words[1:] if words else "Untitled"
+
+
+def _folder_of(source_path: str) -> str:
+    parts = PurePosixPath(source_path).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def _tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tag.strip()[:_MAX_TAG] for tag in tags if tag.strip()))[:_MAX_TAGS]
+
+
+def _language(tag: str) -> str:
+    tag = tag.replace("_", "-")
+    return tag if re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", tag) else ""

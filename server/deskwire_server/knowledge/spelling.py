@@ -1,0 +1,101 @@
+"""Corrects slips of the keyboard in a question, towards words that the tenant's articles use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rapidfuzz.distance import OSA
+
+from deskwire_server.embeddings.minilm import ModelMissingError, model_folder
+from deskwire_server.knowledge.text import stem
+from deskwire_server.understanding.language import detect_language
+
+_WORD = re.compile(r"(?<![\w.\-/@#=])[A-Za-z]+(?![\w/@=]|[.\-]\w|')")
+_LEAST = 4
+"""Shorter words have too many neighbours."""
+_TWO_EDITS = 8
+"""Words of this length may have two slips."""
+_KNOWN_SHARE = 0.5
+"""With fewer known words a text whose language can't be told is none that can be corrected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A word that nobody knows."""
+
+    word: str
+    """In lower case."""
+    edits: int
+    """Slips it may have."""
+
+
+def slips(question: str, known_stems: Mapping[str, int]) -> list[Slip]:
+    """Words of `question` that neither the tenant (`known_stems`) nor the English vocabulary knows.
+
+    Empty for a question in another language, and for names: words with a capital that do not begin a sentence.
+    """
+    language = detect_language(question, default="")
+    if language not in ("", "en"):
+        return []
+    found: list[Slip] = []
+    known = 0
+    for match in _WORD.finditer(question):
+        word = match.group().lower()
+        if len(word) < _LEAST:
+            continue
+        if stem(word) in known_stems or _is_english(word):
+            known += 1
+        elif match.group().islower() or (match.start() == 0 and match.group()[1:].islower()):
+            found.append(Slip(word, 2 if len(word) >= _TWO_EDITS else 1))
+    return found if language or known >= _KNOWN_SHARE * (known + len(found)) else []
+
+
+def correction(slip: Slip, tenant_words: Mapping[str, int]) -> str | None:
+    """The word meant by `slip`: the nearest of the tenant's (with its passages), else of the English vocabulary."""
+    best: tuple[float, str] | None = None
+    slip_stem = stem(slip.word)
+    for word, passages in tenant_words.items():
+        distance = OSA.distance(slip.word, word, score_cutoff=slip.edits)
+        if distance > slip.edits:
+            distance = OSA.distance(slip_stem, stem(word), score_cutoff=slip.edits)
+        if 0 < distance <= slip.edits and len(word) >= _LEAST - 1:
+            best = min(best or (9.0, ""), (distance - min(passages, 50) / 100, word))
+    if best is not None and best[0] <= 1:
+        return best[1]
+    for word, order in _english_like(slip.word):
+        if OSA.distance(slip.word, word, score_cutoff=1) == 1:
+            best = min(best or (9.0, ""), (1 + order / 100_000, word))
+    return best[1] if best is not None else None
+
+
+def corrected(question: str, corrections: Mapping[str, str]) -> str:
+    """`question` with its slips replaced."""
+    return _WORD.sub(lambda match: corrections.get(match.group().lower(), match.group()), question)
+
+
+def _is_english(word: str) -> bool:
+    vocabulary = _english()
+    if word in vocabulary:
+        return True
+    return any(word.endswith(ending) and word[: -len(ending)] in vocabulary for ending in ("s", "es", "ed", "d", "ing"))
+
+
+def _english_like(word: str) -> list[tuple[str, int]]:
+    return [
+        (known, order)
+        for known, order in _english().items()
+        if known[0] == word[0] and abs(len(known) - len(word)) <= 1 and len(known) >= _LEAST - 1
+    ]
+
+
+@lru_cache(maxsize=1)
+def _english() -> dict[str, int]:
+    """Words of the local model's vocabulary, the most frequent first. Empty where the model is not installed."""
+    try:
+        lines = (model_folder() / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    except ModelMissingError:
+        return {}
+    return {word: order for order, word in enumerate(lines) if len(word) > 1 and word.isascii() and word.isalpha()}
