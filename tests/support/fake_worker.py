@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 import grpc
 import uvicorn
 from deskwire.compat.v1 import portal_pb2, portal_pb2_grpc, site_pb2, site_pb2_grpc, support_pb2, support_pb2_grpc
+from deskwire.v1 import knowledge_pb2, knowledge_pb2_grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -23,11 +24,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+SILENCE = 1.5
+"""Seconds that slow methods take."""
+
 
 class Portal(portal_pb2_grpc.PortalAssistantServiceServicer):
-    """Answers with nothing but defaults, or refuses with details."""
+    """Answers with nothing but defaults, late for `slow`, or refuses with details."""
 
     async def Chat(self, request, context):  # type: ignore[no-untyped-def]
+        if request.message == "slow":
+            await asyncio.sleep(SILENCE)
         if request.message == "refuse":
             detail = any_pb2.Any()
             detail.Pack(error_details_pb2.ErrorInfo(reason="INVALID_FIELD", domain="deskwire"))
@@ -53,6 +59,17 @@ class Support(support_pb2_grpc.SupportAssistantServiceServicer):
         return support_pb2.GetHealthResponse(status="healthy")
 
 
+class Knowledge(knowledge_pb2_grpc.KnowledgeServiceServicer):
+    """Counts documents, after a silence."""
+
+    async def ImportArticles(self, request_iterator, context):  # type: ignore[no-untyped-def]
+        count = 0
+        async for _ in request_iterator:
+            count += 1
+        await asyncio.sleep(SILENCE)
+        return knowledge_pb2.ImportArticlesResponse(created_count=count)
+
+
 async def _page(request: Request) -> PlainTextResponse:
     return PlainTextResponse(f"side:{request.method}:{request.url.path}")
 
@@ -63,6 +80,7 @@ async def main() -> None:
     portal_pb2_grpc.add_PortalAssistantServiceServicer_to_server(Portal(), server)
     site_pb2_grpc.add_SiteAssistantServiceServicer_to_server(Site(), server)
     support_pb2_grpc.add_SupportAssistantServiceServicer_to_server(Support(), server)
+    knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(Knowledge(), server)
     states = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(states, server)
     reflection.enable_server_reflection((health.SERVICE_NAME, reflection.SERVICE_NAME), server)

@@ -1,0 +1,1 @@
+"""Quality measured against public figures: `python -m benchmarks.eval`."""

@@ -1,0 +1,60 @@
+"""Runs every evaluation whose data is there and prints the figures beside the public ones."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+
+from benchmarks.eval import data, retrieval
+from benchmarks.eval.figures import Report, show
+from benchmarks.eval.stage import postgres, stage
+from tests.support.postgres import TestPostgres
+
+
+def main() -> int:
+    """Measure and print. Data that is absent is skipped by name; only a fault of the program fails."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.eval", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    parser.add_argument("--misses", action="store_true", help="list the questions whose article did not come first")
+    options = parser.parse_args()
+    console = Console()
+    report = Report()
+    folder = data.data_folder()
+    articles, questions = data.help_centre(folder), data.questions(folder)
+    if articles is None:
+        report.skipped.append(f"search: no help centre in {folder / 'helpcenter'} (set {data.DATA_VARIABLE})")
+    elif questions is None:
+        report.skipped.append(f"search: no questions in {folder / 'questions-dev.jsonl'} (set {data.DATA_VARIABLE})")
+    else:
+        with postgres() as server:
+            answered = asyncio.run(_search(server, articles, questions, report))
+        if options.misses:
+            _show_misses(answered, console)
+    show(report, console)
+    if options.json is not None:
+        options.json.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
+    return 0
+
+
+async def _search(
+    server: TestPostgres, articles: Path, questions: list[data.Question], report: Report
+) -> list[retrieval.Answered]:
+    async with stage(server) as ready:
+        await retrieval.import_folder(ready, articles, report)
+        return await retrieval.measure(ready, questions, report)
+
+
+def _show_misses(answered: list[retrieval.Answered], console: Console) -> None:
+    for one in answered:
+        if one.question.gold and one.rank != 0:
+            rank = "-" if one.rank is None else str(one.rank + 1)
+            console.print(f"{rank:>3} {one.relevance:.2f} {one.question.id} {one.question.text[:110]}", markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
