@@ -46,6 +46,7 @@ from deskwire_server.db.system import SystemDatabase
 from deskwire_server.embeddings.cache import CachedEmbedder
 from deskwire_server.embeddings.factory import build_embedder
 from deskwire_server.health.service import HealthService
+from deskwire_server.knowledge.catching_up import CatchingUp
 from deskwire_server.knowledge.editing import ArticleEditor
 from deskwire_server.knowledge.service import KnowledgeService
 from deskwire_server.knowledge.servicer import KnowledgeServicer
@@ -105,6 +106,7 @@ _OPTIONS = [
     ("grpc.max_connection_age_grace_ms", 60 * 1_000),
 ]
 _HOUSEKEEPING = 2.0
+_CATCHING_UP = 15.0
 _FOR_ANSWERS = ("markdown_it", "snowballstemmer")
 """Imported when calls are answered already: the server is ready sooner, and the first question does not wait."""
 
@@ -176,8 +178,9 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     )
 
     revocations = RevocationList(system)
+    tenants = TenantDirectory(database, create_on_first_use=settings.uses_demo_secret)
     server = grpc.aio.server(
-        interceptors=[Chain(_stages(settings, database, revocations, metrics), check)], options=_OPTIONS
+        interceptors=[Chain(_stages(settings, tenants, revocations, metrics), check)], options=_OPTIONS
     )
     health_servicer = health.aio.HealthServicer()
     parts = _Checks(database, system, redis, embedder)
@@ -221,6 +224,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
             runner.watch_over,
             relay.run,
             _every(_HOUSEKEEPING, revocations.refresh),
+            _every(_CATCHING_UP, CatchingUp(knowledge, tenants.served_lately).step),
             _once(understanding.warm_up),
             _once(_import_for_answers),
             monitor.watch_loop(metrics),
@@ -246,7 +250,9 @@ def web_dir(settings: Settings) -> Path | None:
     return next((path for path in candidates if (path / "index.html").is_file()), None)
 
 
-def _stages(settings: Settings, database: Database, revocations: RevocationList, metrics: Metrics) -> list[Stage]:
+def _stages(
+    settings: Settings, tenants: TenantDirectory, revocations: RevocationList, metrics: Metrics
+) -> list[Stage]:
     """The chain, outermost first. Validation comes last, as each message is parsed."""
     verifier = TokenVerifier(
         secret=settings.jwt_secret.get_secret_value(),
@@ -255,7 +261,6 @@ def _stages(settings: Settings, database: Database, revocations: RevocationList,
         max_lifetime=settings.jwt_max_lifetime,
         keys=KeySet(settings.jwt_jwks) if settings.jwt_jwks else None,
     )
-    tenants = TenantDirectory(database, create_on_first_use=settings.uses_demo_secret)
     shared = None
     if settings.redis_url is not None and settings.calls_per_minute:
         shared = RedisStorage(

@@ -12,6 +12,7 @@ from deskwire_server.db.engine import Database
 _CACHED_FOR = 2.0
 """Seconds after which a suspension is seen everywhere, at the latest."""
 _MAX_CACHED = 10_000
+_LATELY = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class TenantDirectory:
             f"SELECT id, status, settings FROM {'tenant_ensure' if create_on_first_use else 'tenant_find'}($1)"
         )
         self._cache: dict[str, tuple[float, Tenant | None]] = {}
+
+    def served_lately(self) -> list[UUID]:
+        """Tenants whose calls came to this worker in the last ten minutes."""
+        since = time.monotonic() - _LATELY
+        return [tenant.id for seen, tenant in self._cache.values() if tenant is not None and seen > since]
 
     async def find(self, slug: str) -> Tenant | None:
         """The tenant of this slug, or None."""

@@ -133,8 +133,7 @@ class Answerer:
                         attempt.finished, usage = event, event.usage
                         attempt.model = event.model or attempt.model
         finally:
-            # A call that was made is counted also when it was stopped or broke, or did not tell its tokens: they are then
-            # estimated.
+            # Also a call that was stopped or broke, or did not tell its tokens, is counted: they are then estimated.
             if usage is None or usage == Usage():
                 usage = _estimate(request, attempt.text)
             attempt.usage.append({"provider": provider.name, "model": attempt.model, **asdict(usage)})
