@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHON
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Through the helper that also ties children to the launcher, so that a killed make leaves nothing behind either.
 run: setup ## Start everything on this machine; Ctrl-C stops it

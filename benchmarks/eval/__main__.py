@@ -10,9 +10,11 @@ from pathlib import Path
 import orjson
 from rich.console import Console
 
+from benchmarks.answers import measure as answers
 from benchmarks.eval import data, retrieval
 from benchmarks.eval.figures import Report, show
 from benchmarks.eval.stage import postgres, stage
+from deskwire_server.llm.builtin import BuiltinProvider
 from tests.support.postgres import TestPostgres
 
 
@@ -46,7 +48,9 @@ async def _search(
 ) -> list[retrieval.Answered]:
     async with stage(server) as ready:
         await retrieval.import_folder(ready, articles, report)
-        return await retrieval.measure(ready, questions, report)
+        answered = await retrieval.measure(ready, questions, report)
+        await answers.measure(ready, BuiltinProvider(ready.embedder), questions, report)
+        return answered
 
 
 def _show_misses(answered: list[retrieval.Answered], console: Console) -> None:
