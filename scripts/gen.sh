@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Generates the Python and TypeScript stubs, the descriptor set and the reference from protos/.
 #   scripts/gen.sh          writes generated/ and docs/api/
+#   scripts/gen.sh --release  also keeps the contract as the released one, which later ones must not break
 #   scripts/gen.sh --check  fails when they are stale, when the contract breaks a lint rule, or when it breaks a released one
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/third_party_protos.sh
 bin=$PWD/.venv/bin
 target=.
+[ "${1:-}" != --release ] || "$bin/buf" build protos --output protos/released.binpb
 if [ "${1:-}" = --check ]; then
   "$bin/buf" lint
   "$bin/buf" format --diff --exit-code >/dev/null || { echo "protos/ is not formatted: run 'make format'" >&2; exit 1; }
-  [ ! -f protos/released.binpb ] || "$bin/buf" breaking --against protos/released.binpb --path protos/deskwire
+  "$bin/buf" breaking protos --against protos/released.binpb
   target=$(mktemp -d)
   trap 'rm -rf "$target"' EXIT
 fi
@@ -36,7 +38,8 @@ rm "$target/generated/descriptor.full.binpb"
 es=clients/web/node_modules/.bin/protoc-gen-es
 [ -x "$es" ] || (cd clients/web && npm ci --no-audit --no-fund --silent)
 "$bin/python" -m grpc_tools.protoc -Iprotos -Ithird_party/protos --plugin=protoc-gen-es="$es" \
-  --es_out="$target/generated/ts" --es_opt=target=ts "${protos[@]}" buf/validate/validate.proto google/api/annotations.proto google/api/http.proto
+  --es_out="$target/generated/ts" --es_opt=target=ts "${protos[@]}" buf/validate/validate.proto google/api/annotations.proto google/api/http.proto \
+  google/rpc/error_details.proto google/rpc/status.proto
 if [ "$target" != . ]; then
   stale=0
   for part in generated/python/deskwire generated/python/buf generated/ts generated/descriptor.binpb docs/api; do

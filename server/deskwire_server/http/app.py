@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
@@ -49,7 +50,10 @@ def create(settings: Settings, registry: CollectorRegistry, web_dir: Path | None
         if (web_dir / "assets").is_dir():
             routes.append(Mount("/assets", _Immutable(StaticFiles(directory=web_dir / "assets"))))
         routes.append(Mount("/", StaticFiles(directory=web_dir)))
-    middleware = [Middleware(_SecurityHeaders, secure=settings.tls_certificate is not None)]
+    middleware = [
+        Middleware(_SecurityHeaders, secure=settings.tls_certificate is not None),
+        Middleware(GZipMiddleware, minimum_size=1024),
+    ]
     return Starlette(routes=routes, middleware=middleware)
 
 

@@ -98,7 +98,7 @@ def _single(open_call: _OpenCall, parse: _Parse, behaviour: Callable[..., Awaita
     async def run(raw: Any, context: Any) -> Any:
         async with AsyncExitStack() as stack:
             await open_call(context, stack)
-            return await behaviour(parse(raw), context)
+            return await _handler(behaviour(parse(raw), context))
 
     return run
 
@@ -108,7 +108,16 @@ def _streaming(open_call: _OpenCall, parse: _Parse, behaviour: Callable[..., Any
         async with AsyncExitStack() as stack:
             await open_call(context, stack)
             responses = await stack.enter_async_context(aclosing(behaviour(parse(raw), context)))
-            async for response in responses:
+            while (response := await _handler(anext(responses, None))) is not None:
                 yield response
 
     return run
+
+
+async def _handler(step: Awaitable[Any]) -> Any:
+    """Let the handler go on. A `GeneratorExit` of its own would leave the caller without a status: one that closes the
+    call's generator comes at a `yield`, never here."""
+    try:
+        return await step
+    except GeneratorExit as error:
+        raise RuntimeError("the handler raised GeneratorExit") from error

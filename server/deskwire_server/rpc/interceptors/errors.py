@@ -29,6 +29,10 @@ class Errors:
             await call.context.abort_with_status(status.to_grpc(status.from_error(error)))
         except (GeneratorExit, grpc.aio.AbortError):
             raise
+        except NotImplementedError:
+            # What a generated servicer raises for a method that nobody wrote, such as one of a newer health service.
+            call.code = "UNIMPLEMENTED"
+            await call.context.abort(grpc.StatusCode.UNIMPLEMENTED, "this method is not implemented")
         except asyncio.CancelledError:
             # A cancellation of the call's own task is gRPC's way to end it. One that a handler let slip from somewhere
             # else would leave the caller without any status, so it counts as a fault.

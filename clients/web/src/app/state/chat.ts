@@ -1,0 +1,243 @@
+/** One open conversation: loads it, follows it, sends and stops. */
+import { batch, computed, signal } from "@preact/signals";
+
+import {
+  api,
+  type ConnectionState,
+  type Conversation,
+  DeskwireError,
+  type DeskwireClient,
+  type DeskwireEvent,
+  endsTurn,
+  newRequestId,
+} from "../../lib";
+import { type Item, itemOf, prepend, type Question, reduce, runningAnswer } from "../model/transcript";
+import { toDate } from "../text/time";
+import { loadConversations, upsertConversation } from "./conversations";
+import { report, signOutIfRefused } from "./notices";
+
+const PAGE = 50;
+/** How long somebody who types elsewhere is shown without further notice, in milliseconds. */
+const TYPING_MS = 8_000;
+
+/** Provider that answers by default; kept over conversations, as it is the server's. */
+export const provider = signal("");
+export const degraded = signal<readonly string[]>([]);
+
+/** The model behind the chat page. One for each conversation; `close` it before the next. */
+export class Chat {
+  readonly items = signal<readonly Item[]>([]);
+  readonly load = signal<"idle" | "loading" | "ready" | "failed">("idle");
+  readonly loadError = signal<DeskwireError | undefined>(undefined);
+  readonly hasEarlier = signal(false);
+  readonly connection = signal<ConnectionState>("closed");
+  readonly latencyMs = signal(0);
+  readonly details = signal<api.Conversation | undefined>(undefined);
+  /** Somebody other than the assistant who types now. */
+  readonly typist = signal<api.MessageRole | undefined>(undefined);
+  readonly estimateMs = signal<number | undefined>(undefined);
+  readonly sending = signal(0);
+  readonly running = computed(() => runningAnswer(this.items.value));
+  readonly busy = computed(() => this.sending.value > 0 || this.running.value !== undefined);
+  readonly ended = computed(() => (this.details.value?.status ?? 0) > api.ConversationStatus.ACTIVE);
+
+  readonly #client: DeskwireClient;
+  readonly #conversation: Conversation;
+  readonly #life = new AbortController();
+  readonly #sends = new Map<string, AbortController>();
+  #watch: AbortController | undefined;
+  #onCreated: ((id: string) => void) | undefined;
+  #earlierPage = "";
+  #typingTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param onCreated Told once, when a new conversation has got its id. */
+  constructor(client: DeskwireClient, conversationId: string | undefined, onCreated: (id: string) => void) {
+    this.#onCreated = conversationId === undefined ? onCreated : undefined;
+    this.#client = client;
+    this.#conversation = client.conversation(conversationId === undefined ? { create: {} } : { id: conversationId });
+    this.#conversation.onState((state) => (this.connection.value = state));
+    document.addEventListener("visibilitychange", this.#onVisibility);
+    if (conversationId !== undefined) void this.open();
+  }
+
+  get id(): string | undefined {
+    return this.#conversation.id;
+  }
+
+  /** Loads the newest messages and follows the conversation from there. */
+  async open(): Promise<void> {
+    const conversationId = this.id ?? "";
+    this.load.value = "loading";
+    try {
+      const [page, found] = await Promise.all([
+        this.#client.conversations.listMessages({ conversationId, pageSize: PAGE, newestFirst: true }),
+        this.#client.conversations.getConversation({ conversationId }),
+      ]);
+      const messages = page.messages.reverse();
+      this.#conversation.advance(messages.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n));
+      batch(() => {
+        this.details.value = found.conversation;
+        this.items.value = prepend(this.items.value, messages.map(toItem));
+        this.#rememberPage(page.nextPageToken);
+        this.load.value = "ready";
+      });
+      this.#follow();
+    } catch (error) {
+      if (this.#life.signal.aborted || signOutIfRefused(error)) return;
+      this.loadError.value = DeskwireError.from(error);
+      this.load.value = "failed";
+    }
+  }
+
+  /** Loads the messages before those that are shown. */
+  async loadEarlier(): Promise<void> {
+    if (this.#earlierPage === "") return;
+    const request = { conversationId: this.id ?? "", pageSize: PAGE, newestFirst: true, pageToken: this.#earlierPage };
+    try {
+      const page = await this.#client.conversations.listMessages(request);
+      this.items.value = prepend(this.items.value, page.messages.reverse().map(toItem));
+      this.#rememberPage(page.nextPageToken);
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  /** Sends a message. `requestId` of an earlier try makes the server answer it once. */
+  async send(text: string, requestId: string = newRequestId()): Promise<void> {
+    const question: Question = {
+      kind: "question", id: requestId, messageId: "", turnId: "", text, time: new Date(), state: "sending",
+    };
+    const listening = new AbortController();
+    this.#sends.set(requestId, listening);
+    this.items.value = [...this.items.value.filter((item) => item.id !== requestId), question];
+    this.sending.value += 1;
+    this.#unfollow();
+    try {
+      const signal = AbortSignal.any([this.#life.signal, listening.signal]);
+      for await (const event of this.#conversation.send(text, { requestId, signal })) this.#apply(event);
+    } catch (error) {
+      this.#sendFailed(requestId, DeskwireError.from(error));
+    } finally {
+      this.#sends.delete(requestId);
+      this.sending.value -= 1;
+      if (this.sending.value === 0) this.#follow();
+    }
+  }
+
+  /** Stops the running answer; a message that has not arrived yet is not sent any more. */
+  async stop(): Promise<void> {
+    const waiting = this.items.value.find((item) => item.kind === "question" && item.state === "sending");
+    const running = this.running.value;
+    if (running === undefined && waiting !== undefined) this.#sends.get(waiting.id)?.abort();
+    try {
+      await this.#conversation.cancel(running?.turnId);
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  /** Takes a message back that was refused. */
+  discard(id: string): void {
+    this.items.value = this.items.value.filter((item) => item.id !== id);
+  }
+
+  /** Lets everything go. Running answers go on at the server. */
+  close(): void {
+    document.removeEventListener("visibilitychange", this.#onVisibility);
+    clearTimeout(this.#typingTimer);
+    this.#life.abort();
+    this.#unfollow();
+  }
+
+  readonly #onVisibility = (): void => {
+    // Browsers allow six connections to an origin: a hidden tab gives its own back.
+    if (document.visibilityState === "hidden") this.#unfollow();
+    else if (this.sending.value === 0) this.#follow();
+  };
+
+  #follow(): void {
+    if (this.id === undefined || this.#watch !== undefined || this.#life.signal.aborted) return;
+    this.#watch = new AbortController();
+    void this.#watchWith(this.#watch);
+  }
+
+  #unfollow(): void {
+    this.#watch?.abort();
+    this.#watch = undefined;
+  }
+
+  async #watchWith(watch: AbortController): Promise<void> {
+    try {
+      for await (const event of this.#conversation.watch({ signal: watch.signal })) this.#apply(event);
+    } catch (error) {
+      if (watch.signal.aborted || signOutIfRefused(error)) return;
+      this.#watch = undefined;
+      if (DeskwireError.from(error).transient) this.#followLater();
+      else report(error);
+    }
+  }
+
+  #followLater(): void {
+    const retry = (): void => {
+      window.removeEventListener("online", retry);
+      window.removeEventListener("focus", retry);
+      this.#follow();
+    };
+    window.addEventListener("online", retry);
+    window.addEventListener("focus", retry);
+  }
+
+  #apply(event: DeskwireEvent): void {
+    if (this.#life.signal.aborted) return;
+    if (this.id !== undefined) {
+      this.#onCreated?.(this.id);
+      this.#onCreated = undefined;
+    }
+    batch(() => {
+      this.items.value = reduce(this.items.value, event, new Date());
+      if (event.type === "status") {
+        provider.value = event.provider;
+        degraded.value = event.degraded;
+        this.latencyMs.value = event.latencyMs;
+        if (event.conversation) this.#noteDetails(event.conversation);
+      } else if (event.type === "changed") this.#noteDetails(event.conversation);
+      else if (event.type === "typing") this.#noteTyping(event.role, event.isTyping, event.estimateMs);
+      else if (event.type === "text") this.estimateMs.value = undefined;
+    });
+    // A first question gives the conversation its title, an answer may change it.
+    if (event.type === "accepted" || endsTurn(event)) void loadConversations();
+  }
+
+  #noteDetails(conversation: api.Conversation): void {
+    this.details.value = conversation;
+    if (conversation.messageCount > 0) upsertConversation(conversation);
+  }
+
+  #noteTyping(role: api.MessageRole, isTyping: boolean, estimateMs: number | undefined): void {
+    if (role === api.MessageRole.ASSISTANT) {
+      this.estimateMs.value = isTyping ? estimateMs : undefined;
+      return;
+    }
+    clearTimeout(this.#typingTimer);
+    this.typist.value = isTyping ? role : undefined;
+    if (isTyping) this.#typingTimer = setTimeout(() => (this.typist.value = undefined), TYPING_MS);
+  }
+
+  #sendFailed(requestId: string, error: DeskwireError): void {
+    if (this.#life.signal.aborted || signOutIfRefused(error)) return;
+    this.items.value = this.items.value.map((item) =>
+      item.kind === "question" && item.id === requestId && item.state === "sending"
+        ? { ...item, state: "refused", error }
+        : item,
+    );
+  }
+
+  #rememberPage(token: string): void {
+    this.#earlierPage = token;
+    this.hasEarlier.value = token !== "";
+  }
+}
+
+function toItem(message: api.Message): Item {
+  return itemOf(message, toDate(message.createTime) ?? new Date());
+}

@@ -1,0 +1,94 @@
+// @vitest-environment jsdom
+/** The model behind the page, with the mock server. */
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+import { createMockFetch } from "../../mock/fetch";
+import { createMockTransport } from "../../mock/server";
+import { World } from "../../mock/world";
+import { DeskwireClient } from "../../src/lib";
+import { Chat, provider } from "../../src/app/state/chat";
+
+const QUESTION = "How do I change my plan?";
+const open: Chat[] = [];
+
+function setUp(): { world: World; chat: (id?: string) => Chat; created: string[] } {
+  const world = new World();
+  world.wordDelay = 1;
+  const created: string[] = [];
+  const backoff = { baseMs: 1, capMs: 2 };
+  const client = new DeskwireClient({ token: "t", transport: createMockTransport(world), fetch: createMockFetch(world), backoff });
+  const chat = (id?: string): Chat => {
+    const made = new Chat(client, id, (conversationId) => created.push(conversationId));
+    open.push(made);
+    return made;
+  };
+  return { world, chat, created };
+}
+
+afterEach(() => {
+  for (const chat of open.splice(0)) chat.close();
+});
+
+describe("Chat", () => {
+  it("asks, shows the answer, and tells the id of a new conversation once", async () => {
+    const { chat, created } = setUp();
+    const model = chat();
+    await model.send(QUESTION);
+    expect(model.items.value).toMatchObject([
+      { kind: "question", text: QUESTION, state: "sent" },
+      { kind: "answer", state: "complete", citations: [{ number: 1 }, { number: 2 }] },
+    ]);
+    expect(created).toEqual([model.id]);
+    expect(provider.value).toBe("builtin");
+    expect(model.busy.value).toBe(false);
+    await model.send("And how do I cancel it?");
+    expect(model.items.value).toHaveLength(4);
+    expect(created).toHaveLength(1);
+  });
+
+  it("comes through a connection that breaks again and again", async () => {
+    const { world, chat } = setUp();
+    world.faults.breakAfter = 9;
+    const model = chat();
+    await model.send(QUESTION);
+    expect(model.items.value).toMatchObject([{ state: "sent" }, { state: "complete" }]);
+  });
+
+  it("stops an answer and keeps what had come", async () => {
+    const { world, chat } = setUp();
+    world.wordDelay = 10;
+    const model = chat();
+    const sent = model.send(QUESTION);
+    await vi.waitFor(() => expect(model.running.value?.text).not.toBe(""));
+    await vi.waitFor(() => expect(model.running.value).toBeDefined());
+    await model.stop();
+    await sent;
+    expect(model.items.value).toMatchObject([{}, { state: "cancelled" }]);
+  });
+
+  it("shows a turn that failed", async () => {
+    const { world, chat } = setUp();
+    world.faults.failTurns = 1;
+    const model = chat();
+    await model.send(QUESTION);
+    expect(model.items.value.at(-1)).toMatchObject({ kind: "failure", reason: "PROVIDER_UNAVAILABLE", retryable: true });
+  });
+
+  it("opens a conversation in mid-answer and sees its end", async () => {
+    const { world, chat } = setUp();
+    world.wordDelay = 5;
+    const first = chat();
+    void first.send(QUESTION);
+    await vi.waitFor(() => expect(first.running.value?.text ?? "").not.toBe(""));
+    const second = chat(first.id);
+    await vi.waitFor(() => expect(second.items.value).toMatchObject([{ text: QUESTION }, { state: "complete" }]), 5_000);
+    expect(second.items.value.map(({ id }) => id)).toEqual(first.items.value.map(({ id }) => id));
+  });
+
+  it("says why a conversation can't be opened", async () => {
+    const { chat } = setUp();
+    const model = chat("0199aaaa-0000-7000-8000-000000000001");
+    await vi.waitFor(() => expect(model.load.value).toBe("failed"));
+    expect(model.loadError.value?.message).toBe("no conversation with this id");
+  });
+});

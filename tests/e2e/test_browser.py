@@ -1,0 +1,144 @@
+"""The page in headless Chromium, through the real Envoy: journeys in `browser/`, one stack for all of them.
+
+Answers come word by word from a fake provider. `DESKWIRE_E2E_URL` tries a stack that runs already (without `outage`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deskwire_server.stack.ports import find_free
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+JOURNEYS = Path(__file__).parent / "browser"
+ARTIFACTS = ROOT / "test-artifacts" / "browser"
+CHROMIUM = os.environ.get("DESKWIRE_CHROMIUM", "/usr/bin/chromium")
+START_LIMIT = 120.0
+END_LIMIT = 30.0
+
+ANSWER = """You can change your plan at any time [1]. The new plan begins at once, and what is left of the old one is \
+taken into account when the next invoice is made [2].
+
+| Plan | Seats | Price |
+| --- | ---: | ---: |
+| Team | 50 | 11 |
+| Business | 250 | 19 |
+
+Owners may also do so from their own scripts:
+
+```bash
+curl -X POST https://api.example.com/v2/plan -d '{"plan": "business"}'
+```
+
+Nothing is deleted when you choose a smaller plan."""
+
+
+class Stack:
+    """`deskwire run` with the demo's tenant, and the fake provider behind it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._demo_log = data_dir / "logs" / "demo.log"
+        self._provider = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.fake_provider", "--pace", "0.04", "--text", ANSWER],
+            stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        )  # fmt: skip
+        assert self._provider.stdout is not None
+        self._environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "DESKWIRE_DATA_DIR": str(data_dir),
+            "DESKWIRE_WEB_DIR": str(ROOT / "clients" / "web" / "dist"),
+            "DESKWIRE_EMBEDDER": "local",
+            "AI_SERVICE_PORT": str(find_free()),
+            "DESKWIRE_GRPC_PORT": str(find_free()),
+            "OPENAI_API_KEY": "sk-not-a-key",
+            "OPENAI_BASE_URL": self._provider.stdout.readline().strip() + "/v1",
+        }
+        self.url = f"http://127.0.0.1:{self._environment['AI_SERVICE_PORT']}"
+        self._run: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it; returns when it is ready and the demo's articles are there, which are loaded behind its back."""
+        self._run = subprocess.Popen(
+            [sys.executable, "-m", "deskwire_server", "run", "--json"],
+            stdout=subprocess.PIPE, text=True, env=self._environment, cwd=ROOT,
+        )  # fmt: skip
+        assert self._run.stdout is not None
+        line = self._run.stdout.readline()
+        assert line, f"the stack does not start: its exit code is {self._run.wait(END_LIMIT)}, its reason is on stderr"
+        assert json.loads(line)
+        deadline = time.monotonic() + START_LIMIT
+        while "loaded" not in self._demo_log.read_text():
+            assert time.monotonic() < deadline, self._demo_log.read_text()
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop it; its data stays."""
+        if self._run is not None:
+            _end(self._run)
+
+    def end(self) -> None:
+        """End everything."""
+        self.stop()
+        _end(self._provider)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process of ours, if it has not ended, and let its pipe go."""
+    if process.poll() is None:
+        process.terminate()
+    process.wait(END_LIMIT)
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    for program in ("node", CHROMIUM):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    if not (ROOT / "clients" / "web" / "dist" / "index.html").is_file():
+        pytest.fail("the page is not built: npm run build in clients/web")
+    made = Stack(tmp_path_factory.mktemp("browser") / "data")
+    try:
+        made.start()
+        yield made
+    finally:
+        made.end()
+
+
+def _play(journey: str, stack: Stack) -> None:
+    """Run a journey, doing to the server what it asks for; its output is the reason when it fails."""
+    environment = os.environ | {
+        "DESKWIRE_E2E_URL": os.environ.get("DESKWIRE_E2E_URL", stack.url),
+        "DESKWIRE_E2E_ARTIFACTS": str(ARTIFACTS),
+    }
+    said = []
+    with subprocess.Popen(
+        ["node", str(JOURNEYS / f"{journey}.mjs")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=ROOT,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("please: "):
+                {"stop": stack.stop, "start": stack.start}[line.split()[1]]()
+                process.stdin.write("done\n")
+                process.stdin.flush()
+    assert process.returncode == 0, "".join(said)
+
+
+@pytest.mark.parametrize("journey", ["chat", "look", "knowledge", "quickstart", "outage"])
+def test_journey(journey: str, stack: Stack) -> None:
+    _play(journey, stack)
