@@ -54,6 +54,7 @@ class Stack:
             stdout=subprocess.PIPE, text=True, cwd=ROOT,
         )  # fmt: skip
         assert self._provider.stdout is not None
+        provider = self._provider.stdout.readline().strip()
         self._environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "DESKWIRE_DATA_DIR": str(data_dir),
@@ -61,11 +62,20 @@ class Stack:
             "DESKWIRE_EMBEDDER": "local",
             "AI_SERVICE_PORT": str(find_free()),
             "DESKWIRE_GRPC_PORT": str(find_free()),
+            "AI_DEFAULT_PROVIDER": "openai",
             "OPENAI_API_KEY": "sk-not-a-key",
-            "OPENAI_BASE_URL": self._provider.stdout.readline().strip() + "/v1",
+            "OPENAI_BASE_URL": f"{provider}/v1",
+            "ANTHROPIC_API_KEY": "sk-ant-not-a-key",
+            "ANTHROPIC_BASE_URL": provider,
+            "AI_SERVICE_URL": f"{provider}/v1",
+            "DESKWIRE_COMPATIBLE_MODEL": "house-model",
         }
         self.url = f"http://127.0.0.1:{self._environment['AI_SERVICE_PORT']}"
         self._run: subprocess.Popen[str] | None = None
+
+    def answer_by(self, provider: str) -> None:
+        """Let another provider answer from the next start on."""
+        self._environment["AI_DEFAULT_PROVIDER"] = provider
 
     def start(self) -> None:
         """Start it; returns when it is ready and the demo's articles are there, which are loaded behind its back."""
@@ -117,11 +127,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         made.end()
 
 
-def _play(journey: str, stack: Stack) -> None:
+def _play(journey: str, stack: Stack, **variables: str) -> None:
     """Run a journey, doing to the server what it asks for; its output is the reason when it fails."""
     environment = os.environ | {
         "DESKWIRE_E2E_URL": os.environ.get("DESKWIRE_E2E_URL", stack.url),
         "DESKWIRE_E2E_ARTIFACTS": str(ARTIFACTS),
+        **variables,
     }
     said = []
     with subprocess.Popen(
@@ -142,3 +153,13 @@ def _play(journey: str, stack: Stack) -> None:
 @pytest.mark.parametrize("journey", ["chat", "look", "knowledge", "quickstart", "outage"])
 def test_journey(journey: str, stack: Stack) -> None:
     _play(journey, stack)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"), [("anthropic", "claude-haiku-4-5"), ("compatible", "house-model"), ("openai", "gpt-4o-mini")]
+)
+def test_the_page_through_each_provider(provider: str, model: str, stack: Stack) -> None:
+    stack.stop()
+    stack.answer_by(provider)
+    stack.start()
+    _play("provider", stack, DESKWIRE_E2E_MODEL=model)

@@ -185,7 +185,7 @@ class _Run:
     async def _serve(self) -> None:
         began = time.monotonic()
         self._screen.starting(self._settings)
-        await self._stack.start()
+        await self._stack.start(demo=self._demo)
         tokens = mint_demo_tokens(self._settings) if self._demo else {}
         self._screen.ready(self._stack.state, tokens, time.monotonic() - began)
         if self._demo:

@@ -43,6 +43,8 @@ class Stack:
         self._workers: list[Child] = []
         self._keepers: set[asyncio.Task[None]] = set()
         self._state: RunState | None = None
+        self._demo_marker = self.folder.root / "demo-loaded"
+        self._demo_loaded = False
 
     @property
     def state(self) -> RunState:
@@ -51,8 +53,11 @@ class Stack:
             raise RuntimeError("the stack has not started")
         return self._state
 
-    async def start(self) -> None:
-        """Start everything and return when calls are answered. Hold the folder's lock. Raises StackError."""
+    async def start(self, *, demo: bool = False) -> None:
+        """Start everything and return when calls are answered. Hold the folder's lock. Raises StackError.
+
+        With `demo` the demo tenant is there by then, too: the first time it is loaded before anybody can ask.
+        """
         await asyncio.to_thread(state.end_leftovers, self.folder)
         self.settings = choose_listeners(self.settings)
         ports = _worker_ports(self.settings.workers)
@@ -68,6 +73,9 @@ class Stack:
             if database.owner is not None:
                 await programs.migrate(database.owner)
             self._state = self._describe(database, redis_url, ports, admin_socket, embedder_socket)
+            if demo and not self._demo_marker.exists():
+                await embedder
+                await self.run_demo()
             for number, pair in enumerate(ports, 1):
                 await self._start_worker(number, pair)
             await self._until_served(proxy, admin_socket)
@@ -80,12 +88,18 @@ class Stack:
 
     async def run_demo(self) -> None:
         """Load the demo tenant, which decides itself whether there is anything to do. Ends with a report on failure."""
+        if self._demo_loaded:
+            return
         child = Child(
             "The demo tenant", lambda: programs.demo(self.settings, self.state), self.folder.logs / "demo.log"
         )
         self._workers.append(child)
         await child.start()
-        if await child.wait() not in (0, -signal.SIGTERM):
+        code = await child.wait()
+        self._demo_loaded = code == 0
+        if self._demo_loaded:
+            self._demo_marker.touch()
+        elif code != -signal.SIGTERM:
             self._report(f"The demo tenant was not loaded. {child.log_end(4)}")
         self._workers.remove(child)
 
