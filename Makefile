@@ -4,6 +4,8 @@
 .PHONY: help run setup test test-interop lint format gen eval image clean
 BIN := .venv/bin
 export PYTHON
+# A script of the page's package, where Node has brought its packages.
+page = @cd clients/web && if [ -d node_modules ]; then npm run --silent $(1); else echo "$(1) of the page: Node is missing"; fi
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,6 +19,7 @@ setup: ## Make or renew the environment and the page (`run` and `test` do it by 
 
 test: setup ## Run all tests
 	$(BIN)/pytest -n 2 tests/unit tests/store tests/rpc
+	$(call page,test)
 	$(BIN)/pytest tests/e2e
 
 test-interop: setup ## Test the providers against the LiteLLM proxy, in an environment of its own
@@ -27,6 +30,8 @@ lint: setup ## Check style, types, the contract, and that generated code is fres
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict server/deskwire_server
 	scripts/gen.sh --check
+	$(call page,check)
+	$(call page,lint)
 
 format: setup ## Put code and contract into their standard form
 	$(BIN)/ruff check --fix .

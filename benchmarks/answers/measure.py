@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
+import numpy as np
+
 from benchmarks.answers.grader import contained
+from benchmarks.answers.logistic import calibration_error
 from benchmarks.eval.data import Question
 from benchmarks.eval.figures import Figure, Report, percent
 from benchmarks.eval.stage import Stage
@@ -28,6 +31,8 @@ class Asked:
     confidence: float
     points: tuple[bool, ...]
     seconds: float
+    right: bool
+    """Whether it cites an article that answers the question."""
 
 
 async def ask(provider: Provider, question: Question, passages: tuple[Passage, ...]) -> Asked:
@@ -43,7 +48,11 @@ async def ask(provider: Provider, question: Question, passages: tuple[Passage, .
             elif isinstance(event, Finished):
                 grounded, confidence = event.grounded is not False, event.confidence or 0.0
     took = time.perf_counter() - started
-    return Asked(question, text, grounded, confidence, tuple(contained(text, question.answer_points)), took)
+    cited = {passage.source_path for passage in passages if f"[{passage.number}]" in text}
+    return Asked(
+        question, text, grounded, confidence, tuple(contained(text, question.answer_points)), took,
+        right=grounded and bool(cited & question.gold),
+    )  # fmt: skip
 
 
 async def measure(stage: Stage, provider: Provider, rows: Sequence[Question], report: Report) -> list[Asked]:
@@ -70,6 +79,12 @@ def figures(asked: Sequence[Asked]) -> list[Figure]:
         _declined("unanswerable questions declined", unanswerable, 80, at_most=False),
         _declined("answerable questions wrongly declined", answerable, 8, at_most=True),
     ]
+    given = [one for one in asked if one.grounded]
+    if given:
+        values, right = np.array([one.confidence for one in given]), np.array([float(one.right) for one in given])
+        error = 100 * calibration_error(values, right, bins=5)
+        made.append(Figure("confidence of given answers against their being right", "calibration error", error, goal=5,
+                           at_most=True, samples=len(given)))  # fmt: skip
     if english:
         lengths = [len(one.text.split()) for one in english if one.grounded]
         length = statistics.median(lengths or [0])

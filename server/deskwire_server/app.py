@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import grpc
 from deskwire.compat.v1 import portal_pb2, portal_pb2_grpc, site_pb2, site_pb2_grpc, support_pb2, support_pb2_grpc
@@ -16,6 +16,8 @@ from deskwire.v1 import (
     chat_pb2_grpc,
     conversation_pb2,
     conversation_pb2_grpc,
+    feedback_pb2,
+    feedback_pb2_grpc,
     knowledge_pb2,
     knowledge_pb2_grpc,
 )
@@ -45,6 +47,8 @@ from deskwire_server.db.engine import Database
 from deskwire_server.db.system import SystemDatabase
 from deskwire_server.embeddings.cache import CachedEmbedder
 from deskwire_server.embeddings.factory import build_embedder
+from deskwire_server.feedback.service import FeedbackService
+from deskwire_server.feedback.servicer import FeedbackServicer
 from deskwire_server.health.service import HealthService
 from deskwire_server.knowledge.catching_up import CatchingUp
 from deskwire_server.knowledge.editing import ArticleEditor
@@ -66,7 +70,7 @@ from deskwire_server.rpc.validation import check
 from deskwire_server.settings import Settings
 from deskwire_server.tenants.service import TenantDirectory
 from deskwire_server.turns.answering import Answerer
-from deskwire_server.turns.hub import Hub
+from deskwire_server.turns.hub import Hub, Wake
 from deskwire_server.turns.lease import WorkerLease
 from deskwire_server.turns.relay import Relay
 from deskwire_server.turns.runner import TurnRunner
@@ -78,6 +82,7 @@ SERVICES = tuple(
     for descriptor in (
         chat_pb2.DESCRIPTOR,
         conversation_pb2.DESCRIPTOR,
+        feedback_pb2.DESCRIPTOR,
         knowledge_pb2.DESCRIPTOR,
         portal_pb2.DESCRIPTOR,
         site_pb2.DESCRIPTOR,
@@ -165,7 +170,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
         announce=relay.announce,
     )
     lease = WorkerLease(system, runner, worker_id=worker_id, term=settings.turn_lease)
-    conversations = ConversationService(database, relay.announce)
+    conversations = ConversationService(database, _announcing(hub, relay))
     chat = ChatService(
         store=turns,
         hub=hub,
@@ -196,10 +201,12 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     chat_servicer = ChatServicer(chat, conversations, degraded=health_service.degraded, provider=default_provider)
     conversation_servicer = ConversationServicer(conversations, pages)
     knowledge_servicer = KnowledgeServicer(knowledge, ArticleEditor(database, knowledge), pages)
-    core = Core(chat_servicer, conversation_servicer, knowledge_servicer, conversations)
+    feedback_servicer = FeedbackServicer(FeedbackService(database), conversations, pages)
+    core = Core(chat_servicer, conversation_servicer, knowledge_servicer, feedback_servicer, conversations)
 
     chat_pb2_grpc.add_ChatServiceServicer_to_server(chat_servicer, server)
     conversation_pb2_grpc.add_ConversationServiceServicer_to_server(conversation_servicer, server)
+    feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(feedback_servicer, server)
     knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(knowledge_servicer, server)
     portal_pb2_grpc.add_PortalAssistantServiceServicer_to_server(PortalAssistantServicer(core), server)
     site_pb2_grpc.add_SiteAssistantServiceServicer_to_server(SiteAssistantServicer(core), server)
@@ -250,9 +257,7 @@ def web_dir(settings: Settings) -> Path | None:
     return next((path for path in candidates if (path / "index.html").is_file()), None)
 
 
-def _stages(
-    settings: Settings, tenants: TenantDirectory, revocations: RevocationList, metrics: Metrics
-) -> list[Stage]:
+def _stages(settings: Settings, tenants: TenantDirectory, revocations: RevocationList, metrics: Metrics) -> list[Stage]:
     """The chain, outermost first. Validation comes last, as each message is parsed."""
     verifier = TokenVerifier(
         secret=settings.jwt_secret.get_secret_value(),
@@ -334,6 +339,16 @@ def _embedder(settings: Settings, redis: Redis | None) -> CachedEmbedder | None:
         timeout=settings.provider_timeout,
         max_retries=settings.provider_max_retries,
     )
+
+
+def _announcing(hub: Hub, relay: Relay) -> Callable[[UUID, UUID], None]:
+    """Tells watchers of what was committed outside of a turn: those of this worker and those of others."""
+
+    def announce(tenant_id: UUID, conversation_id: UUID) -> None:
+        hub.publish(conversation_id, Wake())
+        relay.announce(tenant_id, conversation_id)
+
+    return announce
 
 
 async def _import_for_answers() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 _PATTERNS = (
@@ -12,7 +12,8 @@ _PATTERNS = (
     (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer [token]"),
     (re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"), "[credentials]"),
     (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"), "[e-mail]"),
-    (re.compile(r"\b(?:\d[ -]?){13,19}\b"), "[card]"),
+    # Not inside of a longer word: the last groups of a UUID may be all digits.
+    (re.compile(r"(?<![\w-])(?:\d[ -]?){12,18}\d(?![\w-])"), "[card]"),
     (re.compile(r"(?<![\w.-])\+\d[\d ()/.-]{7,}\d\b"), "[phone]"),
 )
 
@@ -25,8 +26,18 @@ def mask(text: str) -> str:
 
 
 def mask_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Processor of structlog: masks every text of an event."""
+    """Processor of structlog: masks every text of an event, also those inside of lists and mappings."""
     for key, value in event.items():
-        if isinstance(value, str) and key not in ("request_id", "timestamp", "level"):
-            event[key] = mask(value)
+        if key not in ("request_id", "timestamp", "level"):
+            event[key] = _masked(value)
     return event
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, Mapping):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(item) for item in value]
+    return value

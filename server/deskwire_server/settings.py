@@ -31,7 +31,12 @@ class Settings(BaseSettings):
     """Settings of one server process. Times are seconds, sizes are bytes, unless a description says otherwise."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,  # it holds the secrets
     )
 
     # Addresses and processes

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import grpc
 import pytest
-from deskwire.compat.v1 import support_pb2, support_pb2_grpc
+from deskwire.compat.v1 import portal_pb2, portal_pb2_grpc, support_pb2, support_pb2_grpc
+from deskwire.v1 import knowledge_pb2, knowledge_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -68,8 +69,10 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         workers_http=[Place("127.0.0.1", ports[3])],
         access_log=str(folder / "access.log"),
         services=envoy.transcoded_services(envoy.DESCRIPTOR),
+        read_paths=envoy.read_paths(envoy.DESCRIPTOR),
         admin_socket=str(folder / "admin.sock"),
         cors_origins=[ORIGIN],
+        idle_timeout=1,
     )
     (folder / "envoy.yaml").write_text(envoy.render(config))
     worker = Command(
@@ -153,6 +156,31 @@ def test_a_stream_arrives_event_by_event(proxy: Proxy) -> None:
     assert [json.loads(line[6:])["text"] for line in rest.splitlines() if line] == ["two", "three"]
     # The worker waits 0.9 s in all; a proxy that held the stream back would give everything at the end.
     assert first_after < 0.6 < whole_after
+
+
+@pytest.mark.parametrize("listener", ["http_port", "grpc_port"])
+def test_an_import_may_be_silent_beyond_the_idle_limit(proxy: Proxy, listener: str) -> None:
+    documents = iter([knowledge_pb2.ImportArticlesRequest(source_path=f"{number}.md") for number in range(2)])
+    with grpc.insecure_channel(f"127.0.0.1:{getattr(proxy, listener)}") as channel:
+        answer = knowledge_pb2_grpc.KnowledgeServiceStub(channel).ImportArticles(documents, timeout=10)
+        assert answer.created_count == 2
+        with pytest.raises(grpc.RpcError):
+            portal_pb2_grpc.PortalAssistantServiceStub(channel).Chat(
+                portal_pb2.PortalAssistantServiceChatRequest(message="slow"), timeout=10
+            )
+
+
+def test_an_import_as_json_may_be_large_and_silent(proxy: Proxy) -> None:
+    documents = [{"sourcePath": f"{number}.md", "content": "a" * 2_000_000} for number in range(8)]
+    answer = _json(proxy, "/v1/articles:import", documents)
+    assert (answer.status, json.loads(answer.body)["createdCount"]) == (200, 8)
+    assert _json(proxy, "/ai/chat", {"message": "slow"}).status in (408, 504)
+
+
+def test_a_body_beyond_the_limit_is_too_large(proxy: Proxy) -> None:
+    answer = _json(proxy, "/ai/chat", {"message": "a" * 5_000_000})
+    assert answer.status in (413, 429)
+    assert json.loads(answer.body)["code"] == 8
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/assets/a.js", "/webhooks/x", "/metricsx"])

@@ -89,6 +89,11 @@ class RealStack:
         assert line, f"it did not start: {self.notices()}"
         self.line = json.loads(line)
 
+    def end(self) -> None:
+        """End it whatever its state; nothing happens when it was not started."""
+        if self._process is not None:
+            self.stop()
+
     def notices(self) -> str:
         """What it said on stderr."""
         return (self.folder / "stderr.txt").read_text()
@@ -103,7 +108,9 @@ class RealStack:
         finally:
             if self._process.poll() is None:
                 self._process.kill()
-            self._process.communicate()
+            self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
 
     def refused(self) -> tuple[int, str]:
         """Start it where it must refuse: its exit code and what it says."""

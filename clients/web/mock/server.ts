@@ -1,8 +1,9 @@
 /** A Deskwire server in memory: the same calls, streams and events, for tests and for work on the page. */
 import { create } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createRouterTransport, type Transport } from "@connectrpc/connect";
 
-import { api } from "../src/lib";
+import { api, newRequestId } from "../src/lib";
 import { findPassages } from "./answers";
 import { accept } from "./turns";
 import { World } from "./world";
@@ -35,6 +36,7 @@ export function createMockTransport(world: World = new World()): Transport {
       },
     });
     service(api.ConversationService, conversations(world));
+    service(api.FeedbackService, feedback(world));
     service(api.KnowledgeService, knowledge(world));
   });
 }
@@ -98,6 +100,20 @@ function conversations(world: World) {
       ready(world);
       const { messages } = world.room(request.conversationId);
       return paged(request.newestFirst ? [...messages].reverse() : messages, request, (page) => ({ messages: page }));
+    },
+  };
+}
+
+function feedback(world: World) {
+  return {
+    submitFeedback({ conversationId, messageId, sentiment, comment, categories }: api.SubmitFeedbackRequest) {
+      ready(world);
+      const answer = world.room(conversationId).messages.find(({ id }) => id === messageId);
+      if (answer === undefined) throw new ConnectError("no message with this id", Code.NotFound);
+      const id = answer.feedback?.id ?? newRequestId();
+      const given = { id, conversationId, messageId, sentiment, comment, categories, updateTime: timestampNow() };
+      answer.feedback = create(api.FeedbackSchema, given);
+      return { feedback: answer.feedback };
     },
   };
 }

@@ -21,6 +21,9 @@ from deskwire_server.errors import FailedPrecondition
 from deskwire_server.turns.hub import Closing, Subscription, Wake
 from deskwire_server.turns.models import Connected, Target, TypingChanged
 
+_LINGER = 0.2
+"""How long a closed stream that waits for no turn stays open, in seconds: whoever talks on after `close` is told."""
+
 
 class Converse:
     """The order of a stream: open, then messages, cancellations, notices and pings, then close."""
@@ -38,6 +41,7 @@ class Converse:
         self._converter = converter
         self._turns = OpenTurns()
         self._closed = False
+        self._lingering: asyncio.TimerHandle | None = None
 
     async def events(
         self, requests: AsyncIterator[pb.ConverseRequest]
@@ -70,6 +74,8 @@ class Converse:
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
+                if self._lingering is not None:
+                    self._lingering.cancel()
 
     async def _target(self, opening: pb.OpenConversation) -> UUID:
         target: Target = convert.target(opening)
@@ -126,7 +132,9 @@ class Converse:
             conversation = await self._conversations.get(self._caller, conversation_id)
             subscription.push(Connected(conversation, _latency(request.ping.client_time)))
         elif kind == "close":
+            # Not left to the end of the requests: a client may keep its side open and wait for ours to end.
             self._closed = True
+            self._lingering = asyncio.get_running_loop().call_later(_LINGER, subscription.push, Closing())
 
     async def _let_go_if_ended(self, turn_id: UUID, conversation_id: UUID, subscription: Subscription) -> None:
         """A turn that was joined may have ended already: then nothing holds the stream open for it."""

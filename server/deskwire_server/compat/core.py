@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deskwire.v1 import chat_pb2, conversation_pb2, knowledge_pb2
+from deskwire.v1 import chat_pb2, common_pb2, conversation_pb2, feedback_pb2, knowledge_pb2
 
 from deskwire_server.auth.caller import Caller
 from deskwire_server.chat.servicer import ChatServicer
@@ -12,6 +12,8 @@ from deskwire_server.compat import targets
 from deskwire_server.conversations import convert
 from deskwire_server.conversations.service import ConversationService
 from deskwire_server.conversations.servicer import ConversationServicer
+from deskwire_server.errors import NotFound
+from deskwire_server.feedback.servicer import FeedbackServicer
 from deskwire_server.knowledge.servicer import KnowledgeServicer
 from deskwire_server.rpc import call as current
 from deskwire_server.rpc.validation import check
@@ -27,11 +29,13 @@ class Core:
         chat: ChatServicer,
         conversations: ConversationServicer,
         knowledge: KnowledgeServicer,
+        feedback: FeedbackServicer,
         conversation_service: ConversationService,
     ) -> None:
         self.chat = chat
         self.conversations = conversations
         self.knowledge = knowledge
+        self.feedback = feedback
         self._conversation_service = conversation_service
 
     @staticmethod
@@ -56,6 +60,18 @@ class Core:
         """Find articles."""
         check(request)
         return await self.knowledge.SearchKnowledge(request, None)
+
+    async def record_feedback(
+        self, conversation: str, field: str, message_id: str, request: feedback_pb2.SubmitFeedbackRequest
+    ) -> common_pb2.Feedback:
+        """Keep `request` as feedback on an answer in a conversation in either spelling."""
+        request.conversation_id = (await self.conversation(conversation, field)).id
+        answer = targets.own_id(message_id)
+        if answer is None:
+            raise NotFound.of("message")
+        request.message_id = str(answer)
+        check(request)
+        return (await self.feedback.SubmitFeedback(request, None)).feedback
 
     async def conversation(self, name: str, field: str) -> conversation_pb2.Conversation:
         """A conversation in either spelling."""

@@ -7,10 +7,14 @@ from typing import Any
 
 from deskwire.compat.v1 import portal_pb2 as pb
 from deskwire.compat.v1 import portal_pb2_grpc
-from deskwire.v1 import common_pb2, knowledge_pb2
+from deskwire.v1 import common_pb2, feedback_pb2, knowledge_pb2
 from google.protobuf.json_format import MessageToDict
 
 from deskwire_server.compat.core import Core
+from deskwire_server.errors import InvalidArgument
+
+_SENTIMENTS = {"positive": common_pb2.FEEDBACK_SENTIMENT_POSITIVE, "negative": common_pb2.FEEDBACK_SENTIMENT_NEGATIVE}
+_THANKS = "Thank you for your feedback! It helps us improve our AI assistant."
 
 
 class PortalAssistantServicer(portal_pb2_grpc.PortalAssistantServiceServicer):
@@ -65,6 +69,23 @@ class PortalAssistantServicer(portal_pb2_grpc.PortalAssistantServiceServicer):
             total_count=found.total_count,
             search_time=found.search_time.ToTimedelta().total_seconds(),
         )
+
+    async def RecordFeedback(self, request: pb.RecordFeedbackRequest, context: Any) -> pb.RecordFeedbackResponse:
+        """See the contract."""
+        sentiment = _SENTIMENTS.get(request.feedback)
+        if sentiment is None:
+            raise InvalidArgument.field("feedback", "must be positive or negative", "string.in")
+        submission = feedback_pb2.SubmitFeedbackRequest(
+            sentiment=sentiment,
+            rating=request.rating if request.HasField("rating") else None,
+            comment=request.comment,
+            categories=request.categories,
+            request_id=request.request_id,
+        )
+        kept = await self._core.record_feedback(
+            request.conversation_id, "conversationId", request.message_id, submission
+        )
+        return pb.RecordFeedbackResponse(status="recorded", feedback_id=kept.id, message=_THANKS)
 
 
 def _context(value: pb.PortalContext) -> common_pb2.ChatContext:

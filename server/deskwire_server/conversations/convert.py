@@ -75,6 +75,7 @@ def conversation(value: Conversation) -> conversation_pb2.Conversation:
         end_time=timestamp(value.ended_at),
         etag=str(value.version),
         active_turn_id=str(value.active_turn_id or ""),
+        satisfaction_rating=value.satisfaction_rating,
     )
 
 

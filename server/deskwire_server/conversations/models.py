@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from deskwire_server.feedback.models import Feedback
+
 
 class ConversationStatus(StrEnum):
     """State of a conversation."""
@@ -42,6 +44,8 @@ class Conversation:
     updated_at: datetime
     ended_at: datetime | None
     active_turn_id: UUID | None = None
+    satisfaction_rating: int | None = None
+    """1 to 5; None until its user rated it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Message:
     request_id: str
     details: dict[str, Any] | None
     created_at: datetime
+    feedback: Feedback | None = None
+    """What the conversation's user thinks of an answer."""
 
 
 def conversation_from_row(row: Any) -> Conversation:
@@ -84,4 +90,5 @@ def conversation_from_row(row: Any) -> Conversation:
         updated_at=row["updated_at"],
         ended_at=row["ended_at"],
         active_turn_id=row["active_turn_id"],
+        satisfaction_rating=row["satisfaction_rating"],
     )

@@ -133,6 +133,25 @@ class ConversationService:
         self._announce(caller.tenant_id, conversation_id)
         return changed
 
+    async def rate(self, caller: Caller, conversation_id: UUID, rating: int, request_id: str) -> Conversation:
+        """Note how satisfied its user is, 1 to 5, also after its end. The same rating again changes nothing.
+
+        Raises `NotFound`, and `PermissionDenied` for whoever is neither its user nor a service.
+        """
+        key = RequestKey("RateConversation", request_id, {"id": str(conversation_id), "rating": rating})
+        async with self._database.transaction(caller.tenant_id) as connection:
+            is_new, _ = await idempotency.begin(connection, caller, key)
+            current = await self._visible(connection, caller, conversation_id, lock=True)
+            if current.user_id != caller.user_id:
+                caller.require(Role.SERVICE)
+            await idempotency.finish(connection, caller, key, conversation_id)
+            if not is_new or current.satisfaction_rating == rating:
+                return current
+            await store.rate(connection, conversation_id, rating)
+            changed = await self._note_change(connection, caller, conversation_id)
+        self._announce(caller.tenant_id, conversation_id)
+        return changed
+
     async def messages(
         self, caller: Caller, conversation_id: UUID, *, after: int | None, newest_first: bool, limit: int
     ) -> list[Message]:

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from deskwire.v1 import common_pb2, conversation_pb2_grpc
 from deskwire.v1 import conversation_pb2 as pb
-from deskwire.v1 import conversation_pb2_grpc
 
 from deskwire_server import ids
 from deskwire_server.conversations import convert
+from deskwire_server.conversations.models import Message
 from deskwire_server.conversations.service import ConversationService, ListQuery
+from deskwire_server.feedback.convert import feedback
 from deskwire_server.rpc.call import current_caller
 from deskwire_server.rpc.paging import PageTokens, page_size
 
@@ -49,7 +51,8 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
     ) -> pb.ListConversationsResponse:
         """See the contract."""
         caller, limit = current_caller(), page_size(request.page_size)
-        scope = ["ListConversations", caller.tenant, caller.user_id, request.user_id, list(request.statuses), request.query]
+        filters = [request.user_id, list(request.statuses), request.query]
+        scope = ["ListConversations", caller.tenant, caller.user_id, *filters]
         before = None
         if request.page_token:
             at, last = self._pages.decode(scope, request.page_token)
@@ -94,4 +97,12 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
         )
         page, more = found[:limit], len(found) > limit
         token = self._pages.encode(scope, page[-1].sequence) if more else ""
-        return pb.ListMessagesResponse(messages=[convert.message(each) for each in page], next_page_token=token)
+        return pb.ListMessagesResponse(messages=[_message(each) for each in page], next_page_token=token)
+
+
+def _message(value: Message) -> common_pb2.Message:
+    """A listed message: with what its user thinks of it, which events do not carry."""
+    listed = convert.message(value)
+    if value.feedback is not None:
+        listed.feedback.CopyFrom(feedback(value.feedback))
+    return listed

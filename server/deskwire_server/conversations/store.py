@@ -12,10 +12,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deskwire_server.conversations.models import Conversation, ConversationStatus, Message, conversation_from_row
+from deskwire_server.feedback.models import feedback_from_row
 
 _ACTIVE_TURN = """(SELECT t.id FROM turns t WHERE t.tenant_id = c.tenant_id AND t.conversation_id = c.id
-    AND t.state IN ('queued', 'running') ORDER BY t.id LIMIT 1) AS active_turn_id"""
+    AND t.state IN ('queued', 'running') ORDER BY t.first_sequence LIMIT 1) AS active_turn_id"""
 _SELECT = f"SELECT c.*, {_ACTIVE_TURN} FROM conversations c"
+_COLUMNS = ("id", "message_id", "user_id", "sentiment", "rating", "comment", "categories", "created_at", "updated_at")
+_FEEDBACK = ", ".join(f"f.{name} AS feedback_{name}" for name in _COLUMNS)
 _CHANGEABLE = ("name", "email", "phone", "company", "title", "tags", "metadata")
 
 
@@ -137,6 +140,17 @@ async def end(connection: AsyncConnection, conversation_id: UUID, status: Conver
     )
 
 
+async def rate(connection: AsyncConnection, conversation_id: UUID, rating: int) -> None:
+    """Set how satisfied its user is."""
+    await connection.execute(
+        text(
+            "UPDATE conversations SET satisfaction_rating = :rating, satisfaction_rated_at = now(), "
+            "updated_at = now(), version = version + 1 WHERE id = :id"
+        ),
+        {"id": conversation_id, "rating": rating},
+    )
+
+
 async def append_event(
     connection: AsyncConnection, tenant_id: UUID, conversation_id: UUID, kind: str, payload: Mapping[str, Any]
 ) -> int:
@@ -154,14 +168,16 @@ async def append_event(
 async def messages_page(
     connection: AsyncConnection, conversation_id: UUID, *, after: int | None, newest_first: bool, limit: int
 ) -> list[Message]:
-    """Messages behind a sequence, in the order asked for."""
+    """Messages behind a sequence, in the order asked for, with the feedback of the conversation's user."""
     order, compare = ("DESC", "<") if newest_first else ("ASC", ">")
     rows = (
         await connection.execute(
             text(f"""
-            SELECT * FROM messages WHERE conversation_id = :id
-              AND (CAST(:after AS bigint) IS NULL OR sequence {compare} :after)
-            ORDER BY sequence {order} LIMIT :limit
+            SELECT m.*, {_FEEDBACK} FROM messages m
+            JOIN conversations c ON c.tenant_id = m.tenant_id AND c.id = m.conversation_id
+            LEFT JOIN feedback f ON f.tenant_id = m.tenant_id AND f.message_id = m.id AND f.user_id = c.user_id
+            WHERE m.conversation_id = :id AND (CAST(:after AS bigint) IS NULL OR m.sequence {compare} :after)
+            ORDER BY m.sequence {order} LIMIT :limit
         """),
             {"id": conversation_id, "after": after, "limit": limit},
         )
@@ -179,6 +195,7 @@ async def messages_page(
             row["request_id"],
             row["details"],
             row["created_at"],
+            feedback_from_row(row, "feedback_") if row["feedback_id"] is not None else None,
         )
         for row in rows
     ]

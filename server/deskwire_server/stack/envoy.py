@@ -7,7 +7,7 @@ import importlib.util
 import math
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,8 @@ class EnvoyConfig:
     """File of the contract's descriptor set, with google/rpc/status.proto and error_details.proto in it."""
     services: Sequence[str] = ()
     """Services with HTTP paths, see `transcoded_services`."""
+    read_paths: Sequence[str] = ()
+    """gRPC paths of the calls without side effects, which are tried again on another worker; see `read_paths`."""
     discovery: str = "STATIC"
     """STATIC for IP addresses; STRICT_DNS for names such as those of a headless Kubernetes service."""
     admin_socket: str = ""
@@ -69,8 +71,8 @@ class EnvoyConfig:
     """A stream on which nothing moved for this long is ended: several heartbeats."""
     max_stream_duration: int = 3_660
     """Longest life of a call, beyond the server's own limit so that the server can end it in good order."""
-    slow_paths: Sequence[str] = (r"/deskwire\.v1\.KnowledgeService/ImportArticles", "/v1/articles:import")
-    """Regular expressions of the paths of calls on which nothing may move for minutes: they have no idle limit."""
+    slow_paths: Sequence[str] = ("/deskwire.v1.KnowledgeService/ImportArticles", "/v1/articles:import")
+    """Paths, at least one, of calls on which nothing may move for minutes: they have no idle limit."""
     slow_call_duration: int = 1_800
     """Longest life of such a call."""
     max_streams_per_connection: int = 1_000
@@ -97,6 +99,7 @@ def config_of(
         workers_http=[Place("127.0.0.1", http) for _, http in workers],
         access_log=str(access_log),
         services=transcoded_services(DESCRIPTOR),
+        read_paths=read_paths(DESCRIPTOR),
         admin_socket=str(admin_socket),
         cors_origins=settings.cors_origins,
         tls_certificate=_absolute(settings.tls_certificate),
@@ -124,16 +127,31 @@ def _absolute(path: Path | None) -> str:
 
 def transcoded_services(descriptor: Path) -> list[str]:
     """Full names of the services that have an HTTP path on some method. Raises StackError without the file."""
+    return sorted(
+        name
+        for name, service in _services(descriptor)
+        if any(method.options.HasExtension(annotations_pb2.http) for method in service.method)
+    )
+
+
+def read_paths(descriptor: Path) -> list[str]:
+    """gRPC paths of the methods without side effects. Raises StackError without the file."""
+    return sorted(
+        f"/{name}/{method.name}"
+        for name, service in _services(descriptor)
+        for method in service.method
+        if method.options.idempotency_level == descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
+    )
+
+
+def _services(descriptor: Path) -> Iterator[tuple[str, descriptor_pb2.ServiceDescriptorProto]]:
     try:
         files = descriptor_pb2.FileDescriptorSet.FromString(descriptor.read_bytes()).file
     except FileNotFoundError:
         raise StackError(f"{descriptor} is missing: run `make gen`") from None
-    return sorted(
-        f"{file.package}.{service.name}"
-        for file in files
-        for service in file.service
-        if any(method.options.HasExtension(annotations_pb2.http) for method in service.method)
-    )
+    for file in files:
+        for service in file.service:
+            yield f"{file.package}.{service.name}", service
 
 
 def render(config: EnvoyConfig) -> str:

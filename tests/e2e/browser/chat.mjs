@@ -7,6 +7,7 @@ await main(
   ["reload in mid-answer", reload],
   ["two windows", twoWindows],
   ["lost network", lostNetwork],
+  ["thumbs", thumbs],
   ["list of conversations", list],
   ["sign-in", signInWords],
 );
@@ -127,6 +128,27 @@ async function lostNetwork(page, context) {
   await answered(page, 1);
   assert.equal(await page.locator(".answer").count(), 1);
   assert.equal(await page.locator(".answer table").count(), 1, "the text is there once");
+}
+
+async function thumbs(page) {
+  await signIn(page);
+  await ask(page, "How do I export a report?");
+  const answer = await answered(page, 1);
+  const [good, bad] = ["Good answer", "Bad answer"].map((name) => answer.getByRole("button", { name }));
+  const pressed = async () => [await good.getAttribute("aria-pressed"), await bad.getAttribute("aria-pressed")];
+  assert.deepEqual(await pressed(), ["false", "false"]);
+  for (const [thumb, state] of [[bad, ["false", "true"]], [good, ["true", "false"]]]) {
+    const sent = page.waitForResponse((response) => response.url().endsWith("/deskwire.v1.FeedbackService/SubmitFeedback"));
+    await thumb.click();
+    assert.deepEqual(await pressed(), state);
+    await (await sent).finished();
+  }
+  await page.mouse.move(0, 0);
+  await picture(page, "chat-thumbs");
+  await accessible(page, "an answer that somebody liked");
+  await page.reload();
+  await answered(page, 1);
+  assert.deepEqual(await pressed(), ["true", "false"], "it is remembered");
 }
 
 async function list(page) {

@@ -29,6 +29,7 @@ def config(tmp_path: Path) -> EnvoyConfig:
         workers_http=[Place("127.0.0.1", 9002), Place("127.0.0.1", 9004)],
         access_log="/dev/stdout",
         services=envoy.transcoded_services(envoy.DESCRIPTOR),
+        read_paths=envoy.read_paths(envoy.DESCRIPTOR),
         admin_socket=str(tmp_path / "admin.sock"),
     )
 
@@ -107,6 +108,23 @@ def test_services_with_paths_are_found_in_the_contract() -> None:
     services = envoy.transcoded_services(envoy.DESCRIPTOR)
     assert "deskwire.v1.ChatService" in services
     assert all(service.startswith("deskwire.") for service in services)
+
+
+def test_calls_that_only_read_are_found_in_the_contract() -> None:
+    paths = envoy.read_paths(envoy.DESCRIPTOR)
+    assert "/deskwire.v1.KnowledgeService/SearchKnowledge" in paths
+    assert not any("Create" in path or "Chat/" in path for path in paths)
+
+
+def test_calls_on_which_nothing_moves_for_long_have_no_idle_limit(config: EnvoyConfig) -> None:
+    for listener in yaml.safe_load(envoy.render(config))["static_resources"]["listeners"]:
+        manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+        routes = manager["route_config"]["virtual_hosts"][0]["routes"]
+        slow = [each["route"] for each in routes if "Import" in str(each["match"])]
+        assert slow
+        assert {(each["idle_timeout"], each["max_stream_duration"]["max_stream_duration"]) for each in slow} == {
+            ("0s", "1800s")
+        }
 
 
 def test_a_missing_descriptor_is_named(tmp_path: Path) -> None:

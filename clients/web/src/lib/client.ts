@@ -3,7 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, type Transport } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 
-import { type ChatContextSchema, ChatService, ConversationService, KnowledgeService } from "./api";
+import { type ChatContextSchema, ChatService, ConversationService, FeedbackService, KnowledgeService } from "./api";
 import { type Backoff, DEFAULT_BACKOFF } from "./backoff";
 import { createTypedClient } from "./calls";
 import { Conversation, type ConversationTarget } from "./conversation";
@@ -37,6 +37,8 @@ export class DeskwireClient {
   readonly chat: Client<typeof ChatService>;
   /** Conversations as resources: list, rename, end, messages. */
   readonly conversations: Client<typeof ConversationService>;
+  /** What people think of answers and conversations. */
+  readonly feedback: Client<typeof FeedbackService>;
   /** Articles and search. */
   readonly knowledge: Client<typeof KnowledgeService>;
   readonly #options: DeskwireClientOptions;
@@ -63,6 +65,7 @@ export class DeskwireClient {
       });
     this.chat = createTypedClient(ChatService, transport);
     this.conversations = createTypedClient(ConversationService, transport);
+    this.feedback = createTypedClient(FeedbackService, transport);
     this.knowledge = createTypedClient(KnowledgeService, transport);
   }
 

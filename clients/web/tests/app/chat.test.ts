@@ -5,8 +5,10 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { createMockFetch } from "../../mock/fetch";
 import { createMockTransport } from "../../mock/server";
 import { World } from "../../mock/world";
-import { DeskwireClient } from "../../src/lib";
+import { api, DeskwireClient } from "../../src/lib";
+import type { Answer } from "../../src/app/model/transcript";
 import { Chat, provider } from "../../src/app/state/chat";
+import { notices } from "../../src/app/state/notices";
 
 const QUESTION = "How do I change my plan?";
 const open: Chat[] = [];
@@ -83,6 +85,26 @@ describe("Chat", () => {
     const second = chat(first.id);
     await vi.waitFor(() => expect(second.items.value).toMatchObject([{ text: QUESTION }, { state: "complete" }]), 5_000);
     expect(second.items.value.map(({ id }) => id)).toEqual(first.items.value.map(({ id }) => id));
+  });
+
+  it("tells what the reader thinks of an answer, and remembers it", async () => {
+    const { world, chat } = setUp();
+    const model = chat();
+    await model.send(QUESTION);
+    const answer = (): Answer => model.items.value[1] as Answer;
+    expect(answer().sentiment).toBe(api.FeedbackSentiment.UNSPECIFIED);
+    await model.judge(answer(), api.FeedbackSentiment.NEGATIVE);
+    await model.judge(answer(), api.FeedbackSentiment.POSITIVE);
+    expect(answer().sentiment).toBe(api.FeedbackSentiment.POSITIVE);
+
+    const again = chat(model.id);
+    await vi.waitFor(() => expect(again.items.value[1]).toMatchObject({ sentiment: api.FeedbackSentiment.POSITIVE }));
+    world.faults.away = true;
+    const judging = again.judge(again.items.value[1] as Answer, api.FeedbackSentiment.NEGATIVE);
+    expect(again.items.value[1]).toMatchObject({ sentiment: api.FeedbackSentiment.NEGATIVE });
+    await judging;
+    expect(again.items.value[1]).toMatchObject({ sentiment: api.FeedbackSentiment.POSITIVE });
+    expect(notices.value.at(-1)).toMatchObject({ kind: "error" });
   });
 
   it("says why a conversation can't be opened", async () => {

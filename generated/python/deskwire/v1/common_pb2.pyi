@@ -126,6 +126,30 @@ FINISH_REASON_FALLBACK: FinishReason.ValueType  # 7
 """Every provider failed; quoted passages answer instead."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
+class _FeedbackSentiment:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FeedbackSentimentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedbackSentiment.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FEEDBACK_SENTIMENT_UNSPECIFIED: _FeedbackSentiment.ValueType  # 0
+    """Never sent."""
+    FEEDBACK_SENTIMENT_POSITIVE: _FeedbackSentiment.ValueType  # 1
+    """Good."""
+    FEEDBACK_SENTIMENT_NEGATIVE: _FeedbackSentiment.ValueType  # 2
+    """Bad."""
+
+class FeedbackSentiment(_FeedbackSentiment, metaclass=_FeedbackSentimentEnumTypeWrapper):
+    """Whether somebody liked an answer."""
+
+FEEDBACK_SENTIMENT_UNSPECIFIED: FeedbackSentiment.ValueType  # 0
+"""Never sent."""
+FEEDBACK_SENTIMENT_POSITIVE: FeedbackSentiment.ValueType  # 1
+"""Good."""
+FEEDBACK_SENTIMENT_NEGATIVE: FeedbackSentiment.ValueType  # 2
+"""Bad."""
+Global___FeedbackSentiment: _TypeAlias = FeedbackSentiment  # noqa: Y015
+
 @_typing.final
 class Usage(_message.Message):
     """Tokens that an answer cost."""
@@ -367,6 +391,7 @@ class Message(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PARENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    FEEDBACK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, a UUID."""
     conversation_id: _builtins.str
@@ -393,6 +418,10 @@ class Message(_message.Message):
     def answer(self) -> Global___AnswerDetails:
         """Details of an answer; absent for other messages."""
 
+    @_builtins.property
+    def feedback(self) -> Global___Feedback:
+        """What the conversation's user thinks of an answer; absent when they said nothing. Filled in lists, not in events."""
+
     def __init__(
         self,
         *,
@@ -407,14 +436,81 @@ class Message(_message.Message):
         answer: Global___AnswerDetails | None = ...,
         request_id: _builtins.str = ...,
         parent_message_id: _builtins.str = ...,
+        feedback: Global___Feedback | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "create_time", b"create_time", "feedback", b"feedback"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "conversation_id", b"conversation_id", "create_time", b"create_time", "id", b"id", "parent_message_id", b"parent_message_id", "request_id", b"request_id", "role", b"role", "sequence", b"sequence", "state", b"state", "text", b"text", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "conversation_id", b"conversation_id", "create_time", b"create_time", "feedback", b"feedback", "id", b"id", "parent_message_id", b"parent_message_id", "request_id", b"request_id", "role", b"role", "sequence", b"sequence", "state", b"state", "text", b"text", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Message: _TypeAlias = Message  # noqa: Y015
+
+@_typing.final
+class Feedback(_message.Message):
+    """What one user thinks of one answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    SENTIMENT_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id, a UUID made by the server."""
+    conversation_id: _builtins.str
+    """The conversation that the answer is in."""
+    message_id: _builtins.str
+    """The answer."""
+    user_id: _builtins.str
+    """Who said so."""
+    sentiment: Global___FeedbackSentiment.ValueType
+    """Good or bad."""
+    rating: _builtins.int
+    """Marks from 1, the worst, to 5, the best. Absent for none."""
+    comment: _builtins.str
+    """What there is to say."""
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it is about."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was first given."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last sent."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        conversation_id: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        sentiment: Global___FeedbackSentiment.ValueType = ...,
+        rating: _builtins.int | None = ...,
+        comment: _builtins.str = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rating", b"_rating", "create_time", b"create_time", "rating", b"rating", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rating", b"_rating", "categories", b"categories", "comment", b"comment", "conversation_id", b"conversation_id", "create_time", b"create_time", "id", b"id", "message_id", b"message_id", "rating", b"rating", "sentiment", b"sentiment", "update_time", b"update_time", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rating: _TypeAlias = _typing.Literal["rating"]  # noqa: Y015
+    _WhichOneofArgType__rating: _TypeAlias = _typing.Literal["_rating", b"_rating"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rating) -> _WhichOneofReturnType__rating | None: ...
+
+Global___Feedback: _TypeAlias = Feedback  # noqa: Y015
 
 @_typing.final
 class ChatContext(_message.Message):

@@ -99,6 +99,7 @@ class Conversation(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     ACTIVE_TURN_ID_FIELD_NUMBER: _builtins.int
+    SATISFACTION_RATING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, a UUID made by the server."""
     session_id: _builtins.str
@@ -127,6 +128,10 @@ class Conversation(_message.Message):
     """Version for concurrent changes; send it back with an update."""
     active_turn_id: _builtins.str
     """The turn that is running or queued now; empty when there is none."""
+    satisfaction_rating: _builtins.int
+    """How satisfied its user is, from 1, not at all, to 5, fully; absent until it was rated. Set by
+    `FeedbackService.RateConversation` only.
+    """
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Tags, at most 50."""
@@ -169,12 +174,15 @@ class Conversation(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         active_turn_id: _builtins.str = ...,
+        satisfaction_rating: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_satisfaction_rating", b"_satisfaction_rating", "create_time", b"create_time", "end_time", b"end_time", "satisfaction_rating", b"satisfaction_rating", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_turn_id", b"active_turn_id", "company", b"company", "create_time", b"create_time", "email", b"email", "end_time", b"end_time", "etag", b"etag", "id", b"id", "last_sequence", b"last_sequence", "message_count", b"message_count", "metadata", b"metadata", "name", b"name", "phone", b"phone", "session_id", b"session_id", "status", b"status", "tags", b"tags", "title", b"title", "update_time", b"update_time", "user_id", b"user_id", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_satisfaction_rating", b"_satisfaction_rating", "active_turn_id", b"active_turn_id", "company", b"company", "create_time", b"create_time", "email", b"email", "end_time", b"end_time", "etag", b"etag", "id", b"id", "last_sequence", b"last_sequence", "message_count", b"message_count", "metadata", b"metadata", "name", b"name", "phone", b"phone", "satisfaction_rating", b"satisfaction_rating", "session_id", b"session_id", "status", b"status", "tags", b"tags", "title", b"title", "update_time", b"update_time", "user_id", b"user_id", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__satisfaction_rating: _TypeAlias = _typing.Literal["satisfaction_rating"]  # noqa: Y015
+    _WhichOneofArgType__satisfaction_rating: _TypeAlias = _typing.Literal["_satisfaction_rating", b"_satisfaction_rating"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__satisfaction_rating) -> _WhichOneofReturnType__satisfaction_rating | None: ...
 
 Global___Conversation: _TypeAlias = Conversation  # noqa: Y015
 

@@ -15,7 +15,7 @@ import type { JsonObject, Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file deskwire/v1/common.proto.
  */
 export const file_deskwire_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("ChhkZXNrd2lyZS92MS9jb21tb24ucHJvdG8SC2Rlc2t3aXJlLnYxImcKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAIgASgFEhsKE2NhY2hlZF9pbnB1dF90b2tlbnMYAyABKAUSFAoMdG90YWxfdG9rZW5zGAQgASgFIsMBCghDaXRhdGlvbhIOCgZudW1iZXIYASABKAUSEgoKYXJ0aWNsZV9pZBgCIAEoCRINCgV0aXRsZRgDIAEoCRITCgtzb3VyY2VfcGF0aBgEIAEoCRILCgN1cmwYBSABKAkSFAoMaGVhZGluZ19wYXRoGAYgAygJEg8KB3NuaXBwZXQYByABKAkSFAoMc3RhcnRfb2Zmc2V0GAggASgFEhIKCmVuZF9vZmZzZXQYCSABKAUSEQoJcmVsZXZhbmNlGAogASgBImcKBkFjdGlvbhIKCgJpZBgBIAEoCRINCgVsYWJlbBgCIAEoCRIMCgR0eXBlGAMgASgJEg4KBmFjdGlvbhgEIAEoCRIPCgd2YXJpYW50GAUgASgJEhMKC2Rlc2NyaXB0aW9uGAYgASgJIsADCg1BbnN3ZXJEZXRhaWxzEg4KBmludGVudBgBIAEoCRISCgpjb25maWRlbmNlGAIgASgBEiQKB2FjdGlvbnMYAyADKAsyEy5kZXNrd2lyZS52MS5BY3Rpb24SJQoEZGF0YRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSGwoTZm9sbG93X3VwX3F1ZXN0aW9ucxgFIAMoCRIoCgljaXRhdGlvbnMYBiADKAsyFS5kZXNrd2lyZS52MS5DaXRhdGlvbhIhCgV1c2FnZRgHIAEoCzISLmRlc2t3aXJlLnYxLlVzYWdlEg0KBW1vZGVsGAggASgJEhAKCHByb3ZpZGVyGAkgASgJEjAKDWZpbmlzaF9yZWFzb24YCiABKA4yGS5kZXNrd2lyZS52MS5GaW5pc2hSZWFzb24SMgoPcHJvY2Vzc2luZ190aW1lGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGxhbmd1YWdlGAwgASgJEhAKCGdyb3VuZGVkGA0gASgIEikKCGVudGl0aWVzGA4gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCK9AgoHTWVzc2FnZRIKCgJpZBgBIAEoCRIXCg9jb252ZXJzYXRpb25faWQYAiABKAkSJgoEcm9sZRgDIAEoDjIYLmRlc2t3aXJlLnYxLk1lc3NhZ2VSb2xlEgwKBHRleHQYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGAYgASgDEg8KB3R1cm5faWQYByABKAkSKAoFc3RhdGUYCCABKA4yGS5kZXNrd2lyZS52MS5NZXNzYWdlU3RhdGUSKgoGYW5zd2VyGAkgASgLMhouZGVza3dpcmUudjEuQW5zd2VyRGV0YWlscxISCgpyZXF1ZXN0X2lkGAogASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAsgASgJIroCCgtDaGF0Q29udGV4dBIeCgxjdXJyZW50X3BhZ2UYASABKAlCCLpIBXIDGIAQEi4KDHVzZXJfcHJvZmlsZRgCIAEoCzIYLmRlc2t3aXJlLnYxLlVzZXJQcm9maWxlEjYKEHBsYXRmb3JtX2NvbnRleHQYAyABKAsyHC5kZXNrd2lyZS52MS5QbGF0Zm9ybUNvbnRleHQSGQoIbGFuZ3VhZ2UYBCABKAlCB7pIBHICGCMSVQoKYXR0cmlidXRlcxgFIAMoCzIoLmRlc2t3aXJlLnYxLkNoYXRDb250ZXh0LkF0dHJpYnV0ZXNFbnRyeUIXukgUmgERECAiBnIEEAEYQCoFcgMYgAgaMQoPQXR0cmlidXRlc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEibQoLVXNlclByb2ZpbGUSFgoEbmFtZRgBIAEoCUIIukgFcgMYyAESFQoEcm9sZRgCIAEoCUIHukgEcgIYQBIvCgxzdWJzY3JpcHRpb24YAyABKAsyGS5kZXNrd2lyZS52MS5TdWJzY3JpcHRpb24iYQoMU3Vic2NyaXB0aW9uEhUKBHBsYW4YASABKAlCB7pIBHICGEASFwoGc3RhdHVzGAIgASgJQge6SARyAhhAEiEKCGZlYXR1cmVzGAMgAygJQg+6SAySAQkQZCIFcgMYgAEimQEKD1BsYXRmb3JtQ29udGV4dBIoCg9hY3RpdmVfZmVhdHVyZXMYASADKAlCD7pIDJIBCRBkIgVyAxiAARI7Cg1yZWNlbnRfYWxlcnRzGAIgAygLMhouZGVza3dpcmUudjEuUGxhdGZvcm1BbGVydEIIukgFkgECEDISHwoOYWNjb3VudF9oZWFsdGgYAyABKAlCB7pIBHICGEAicgoNUGxhdGZvcm1BbGVydBIUCgJpZBgBIAEoCUIIukgFcgMYgAESFQoEdHlwZRgCIAEoCUIHukgEcgIYQBIZCghzZXZlcml0eRgDIAEoCUIHukgEcgIYIBIZCgdtZXNzYWdlGAQgASgJQgi6SAVyAxjoByK0AgoNQW5zd2VyT3B0aW9ucxIZCghwcm92aWRlchgBIAEoCUIHukgEcgIYQBIXCgVtb2RlbBgCIAEoCUIIukgFcgMYgAESMQoLdGVtcGVyYXR1cmUYAyABKAFCF7pIFBISGQAAAAAAAABAKQAAAAAAAAAASACIAQESJAoKbWF4X3Rva2VucxgEIAEoBUILukgIGgYYgIACKAFIAYgBARIcCg9pbmNsdWRlX2hpc3RvcnkYBSABKAhIAogBARIsChRtYXhfaGlzdG9yeV9tZXNzYWdlcxgGIAEoBUIJukgGGgQYMigASAOIAQFCDgoMX3RlbXBlcmF0dXJlQg0KC19tYXhfdG9rZW5zQhIKEF9pbmNsdWRlX2hpc3RvcnlCFwoVX21heF9oaXN0b3J5X21lc3NhZ2VzImkKCVRpbWVSYW5nZRIuCgpzdGFydF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqjwEKC01lc3NhZ2VSb2xlEhwKGE1FU1NBR0VfUk9MRV9VTlNQRUNJRklFRBAAEhUKEU1FU1NBR0VfUk9MRV9VU0VSEAESGgoWTUVTU0FHRV9ST0xFX0FTU0lTVEFOVBACEhYKEk1FU1NBR0VfUk9MRV9BR0VOVBADEhcKE01FU1NBR0VfUk9MRV9TWVNURU0QBCqAAQoMTWVzc2FnZVN0YXRlEh0KGU1FU1NBR0VfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZNRVNTQUdFX1NUQVRFX0NPTVBMRVRFEAESGwoXTUVTU0FHRV9TVEFURV9DQU5DRUxMRUQQAhIYChRNRVNTQUdFX1NUQVRFX0ZBSUxFRBADKvEBCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAISHAoYRklOSVNIX1JFQVNPTl9UT09MX0NBTExTEAMSIAocRklOSVNIX1JFQVNPTl9DT05URU5UX0ZJTFRFUhAEEhsKF0ZJTklTSF9SRUFTT05fQ0FOQ0VMTEVEEAUSFwoTRklOSVNIX1JFQVNPTl9FUlJPUhAGEhoKFkZJTklTSF9SRUFTT05fRkFMTEJBQ0sQB2IGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChhkZXNrd2lyZS92MS9jb21tb24ucHJvdG8SC2Rlc2t3aXJlLnYxImcKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoBRIVCg1vdXRwdXRfdG9rZW5zGAIgASgFEhsKE2NhY2hlZF9pbnB1dF90b2tlbnMYAyABKAUSFAoMdG90YWxfdG9rZW5zGAQgASgFIsMBCghDaXRhdGlvbhIOCgZudW1iZXIYASABKAUSEgoKYXJ0aWNsZV9pZBgCIAEoCRINCgV0aXRsZRgDIAEoCRITCgtzb3VyY2VfcGF0aBgEIAEoCRILCgN1cmwYBSABKAkSFAoMaGVhZGluZ19wYXRoGAYgAygJEg8KB3NuaXBwZXQYByABKAkSFAoMc3RhcnRfb2Zmc2V0GAggASgFEhIKCmVuZF9vZmZzZXQYCSABKAUSEQoJcmVsZXZhbmNlGAogASgBImcKBkFjdGlvbhIKCgJpZBgBIAEoCRINCgVsYWJlbBgCIAEoCRIMCgR0eXBlGAMgASgJEg4KBmFjdGlvbhgEIAEoCRIPCgd2YXJpYW50GAUgASgJEhMKC2Rlc2NyaXB0aW9uGAYgASgJIsADCg1BbnN3ZXJEZXRhaWxzEg4KBmludGVudBgBIAEoCRISCgpjb25maWRlbmNlGAIgASgBEiQKB2FjdGlvbnMYAyADKAsyEy5kZXNrd2lyZS52MS5BY3Rpb24SJQoEZGF0YRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSGwoTZm9sbG93X3VwX3F1ZXN0aW9ucxgFIAMoCRIoCgljaXRhdGlvbnMYBiADKAsyFS5kZXNrd2lyZS52MS5DaXRhdGlvbhIhCgV1c2FnZRgHIAEoCzISLmRlc2t3aXJlLnYxLlVzYWdlEg0KBW1vZGVsGAggASgJEhAKCHByb3ZpZGVyGAkgASgJEjAKDWZpbmlzaF9yZWFzb24YCiABKA4yGS5kZXNrd2lyZS52MS5GaW5pc2hSZWFzb24SMgoPcHJvY2Vzc2luZ190aW1lGAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCGxhbmd1YWdlGAwgASgJEhAKCGdyb3VuZGVkGA0gASgIEikKCGVudGl0aWVzGA4gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCLmAgoHTWVzc2FnZRIKCgJpZBgBIAEoCRIXCg9jb252ZXJzYXRpb25faWQYAiABKAkSJgoEcm9sZRgDIAEoDjIYLmRlc2t3aXJlLnYxLk1lc3NhZ2VSb2xlEgwKBHRleHQYBCABKAkSLwoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGAYgASgDEg8KB3R1cm5faWQYByABKAkSKAoFc3RhdGUYCCABKA4yGS5kZXNrd2lyZS52MS5NZXNzYWdlU3RhdGUSKgoGYW5zd2VyGAkgASgLMhouZGVza3dpcmUudjEuQW5zd2VyRGV0YWlscxISCgpyZXF1ZXN0X2lkGAogASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAsgASgJEicKCGZlZWRiYWNrGAwgASgLMhUuZGVza3dpcmUudjEuRmVlZGJhY2sirgIKCEZlZWRiYWNrEgoKAmlkGAEgASgJEhcKD2NvbnZlcnNhdGlvbl9pZBgCIAEoCRISCgptZXNzYWdlX2lkGAMgASgJEg8KB3VzZXJfaWQYBCABKAkSMQoJc2VudGltZW50GAUgASgOMh4uZGVza3dpcmUudjEuRmVlZGJhY2tTZW50aW1lbnQSEwoGcmF0aW5nGAYgASgFSACIAQESDwoHY29tbWVudBgHIAEoCRISCgpjYXRlZ29yaWVzGAggAygJEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCQoHX3JhdGluZyK6AgoLQ2hhdENvbnRleHQSHgoMY3VycmVudF9wYWdlGAEgASgJQgi6SAVyAxiAEBIuCgx1c2VyX3Byb2ZpbGUYAiABKAsyGC5kZXNrd2lyZS52MS5Vc2VyUHJvZmlsZRI2ChBwbGF0Zm9ybV9jb250ZXh0GAMgASgLMhwuZGVza3dpcmUudjEuUGxhdGZvcm1Db250ZXh0EhkKCGxhbmd1YWdlGAQgASgJQge6SARyAhgjElUKCmF0dHJpYnV0ZXMYBSADKAsyKC5kZXNrd2lyZS52MS5DaGF0Q29udGV4dC5BdHRyaWJ1dGVzRW50cnlCF7pIFJoBERAgIgZyBBABGEAqBXIDGIAIGjEKD0F0dHJpYnV0ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIm0KC1VzZXJQcm9maWxlEhYKBG5hbWUYASABKAlCCLpIBXIDGMgBEhUKBHJvbGUYAiABKAlCB7pIBHICGEASLwoMc3Vic2NyaXB0aW9uGAMgASgLMhkuZGVza3dpcmUudjEuU3Vic2NyaXB0aW9uImEKDFN1YnNjcmlwdGlvbhIVCgRwbGFuGAEgASgJQge6SARyAhhAEhcKBnN0YXR1cxgCIAEoCUIHukgEcgIYQBIhCghmZWF0dXJlcxgDIAMoCUIPukgMkgEJEGQiBXIDGIABIpkBCg9QbGF0Zm9ybUNvbnRleHQSKAoPYWN0aXZlX2ZlYXR1cmVzGAEgAygJQg+6SAySAQkQZCIFcgMYgAESOwoNcmVjZW50X2FsZXJ0cxgCIAMoCzIaLmRlc2t3aXJlLnYxLlBsYXRmb3JtQWxlcnRCCLpIBZIBAhAyEh8KDmFjY291bnRfaGVhbHRoGAMgASgJQge6SARyAhhAInIKDVBsYXRmb3JtQWxlcnQSFAoCaWQYASABKAlCCLpIBXIDGIABEhUKBHR5cGUYAiABKAlCB7pIBHICGEASGQoIc2V2ZXJpdHkYAyABKAlCB7pIBHICGCASGQoHbWVzc2FnZRgEIAEoCUIIukgFcgMY6AcitAIKDUFuc3dlck9wdGlvbnMSGQoIcHJvdmlkZXIYASABKAlCB7pIBHICGEASFwoFbW9kZWwYAiABKAlCCLpIBXIDGIABEjEKC3RlbXBlcmF0dXJlGAMgASgBQhe6SBQSEhkAAAAAAAAAQCkAAAAAAAAAAEgAiAEBEiQKCm1heF90b2tlbnMYBCABKAVCC7pICBoGGICAAigBSAGIAQESHAoPaW5jbHVkZV9oaXN0b3J5GAUgASgISAKIAQESLAoUbWF4X2hpc3RvcnlfbWVzc2FnZXMYBiABKAVCCbpIBhoEGDIoAEgDiAEBQg4KDF90ZW1wZXJhdHVyZUINCgtfbWF4X3Rva2Vuc0ISChBfaW5jbHVkZV9oaXN0b3J5QhcKFV9tYXhfaGlzdG9yeV9tZXNzYWdlcyJpCglUaW1lUmFuZ2USLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKo8BCgtNZXNzYWdlUm9sZRIcChhNRVNTQUdFX1JPTEVfVU5TUEVDSUZJRUQQABIVChFNRVNTQUdFX1JPTEVfVVNFUhABEhoKFk1FU1NBR0VfUk9MRV9BU1NJU1RBTlQQAhIWChJNRVNTQUdFX1JPTEVfQUdFTlQQAxIXChNNRVNTQUdFX1JPTEVfU1lTVEVNEAQqgAEKDE1lc3NhZ2VTdGF0ZRIdChlNRVNTQUdFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWTUVTU0FHRV9TVEFURV9DT01QTEVURRABEhsKF01FU1NBR0VfU1RBVEVfQ0FOQ0VMTEVEEAISGAoUTUVTU0FHRV9TVEFURV9GQUlMRUQQAyrxAQoMRmluaXNoUmVhc29uEh0KGUZJTklTSF9SRUFTT05fVU5TUEVDSUZJRUQQABIWChJGSU5JU0hfUkVBU09OX1NUT1AQARIYChRGSU5JU0hfUkVBU09OX0xFTkdUSBACEhwKGEZJTklTSF9SRUFTT05fVE9PTF9DQUxMUxADEiAKHEZJTklTSF9SRUFTT05fQ09OVEVOVF9GSUxURVIQBBIbChdGSU5JU0hfUkVBU09OX0NBTkNFTExFRBAFEhcKE0ZJTklTSF9SRUFTT05fRVJST1IQBhIaChZGSU5JU0hfUkVBU09OX0ZBTExCQUNLEAcqeQoRRmVlZGJhY2tTZW50aW1lbnQSIgoeRkVFREJBQ0tfU0VOVElNRU5UX1VOU1BFQ0lGSUVEEAASHwobRkVFREJBQ0tfU0VOVElNRU5UX1BPU0lUSVZFEAESHwobRkVFREJBQ0tfU0VOVElNRU5UX05FR0FUSVZFEAJiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Tokens that an answer cost.
@@ -393,6 +393,13 @@ export type Message = Message$1<"deskwire.v1.Message"> & {
    * @generated from field: string parent_message_id = 11;
    */
   parentMessageId: string;
+
+  /**
+   * What the conversation's user thinks of an answer; absent when they said nothing. Filled in lists, not in events.
+   *
+   * @generated from field: deskwire.v1.Feedback feedback = 12;
+   */
+  feedback?: Feedback | undefined;
 };
 
 /**
@@ -401,6 +408,90 @@ export type Message = Message$1<"deskwire.v1.Message"> & {
  */
 export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
   messageDesc(file_deskwire_v1_common, 4);
+
+/**
+ * What one user thinks of one answer.
+ *
+ * @generated from message deskwire.v1.Feedback
+ */
+export type Feedback = Message$1<"deskwire.v1.Feedback"> & {
+  /**
+   * Id, a UUID made by the server.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The conversation that the answer is in.
+   *
+   * @generated from field: string conversation_id = 2;
+   */
+  conversationId: string;
+
+  /**
+   * The answer.
+   *
+   * @generated from field: string message_id = 3;
+   */
+  messageId: string;
+
+  /**
+   * Who said so.
+   *
+   * @generated from field: string user_id = 4;
+   */
+  userId: string;
+
+  /**
+   * Good or bad.
+   *
+   * @generated from field: deskwire.v1.FeedbackSentiment sentiment = 5;
+   */
+  sentiment: FeedbackSentiment;
+
+  /**
+   * Marks from 1, the worst, to 5, the best. Absent for none.
+   *
+   * @generated from field: optional int32 rating = 6;
+   */
+  rating?: number | undefined;
+
+  /**
+   * What there is to say.
+   *
+   * @generated from field: string comment = 7;
+   */
+  comment: string;
+
+  /**
+   * What it is about.
+   *
+   * @generated from field: repeated string categories = 8;
+   */
+  categories: string[];
+
+  /**
+   * When it was first given.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 9;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it was last sent.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 10;
+   */
+  updateTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.Feedback.
+ * Use `create(FeedbackSchema)` to create a new message.
+ */
+export const FeedbackSchema: GenMessage<Feedback> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_common, 5);
 
 /**
  * What the asking person and page are like. It informs the answer and never widens a right.
@@ -449,7 +540,7 @@ export type ChatContext = Message$1<"deskwire.v1.ChatContext"> & {
  * Use `create(ChatContextSchema)` to create a new message.
  */
 export const ChatContextSchema: GenMessage<ChatContext> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_common, 5);
+  messageDesc(file_deskwire_v1_common, 6);
 
 /**
  * A person, as the portal knows them.
@@ -484,7 +575,7 @@ export type UserProfile = Message$1<"deskwire.v1.UserProfile"> & {
  * Use `create(UserProfileSchema)` to create a new message.
  */
 export const UserProfileSchema: GenMessage<UserProfile> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_common, 6);
+  messageDesc(file_deskwire_v1_common, 7);
 
 /**
  * A subscription, as far as answers care.
@@ -519,7 +610,7 @@ export type Subscription = Message$1<"deskwire.v1.Subscription"> & {
  * Use `create(SubscriptionSchema)` to create a new message.
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_common, 7);
+  messageDesc(file_deskwire_v1_common, 8);
 
 /**
  * The platform around a person.
@@ -554,7 +645,7 @@ export type PlatformContext = Message$1<"deskwire.v1.PlatformContext"> & {
  * Use `create(PlatformContextSchema)` to create a new message.
  */
 export const PlatformContextSchema: GenMessage<PlatformContext> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_common, 8);
+  messageDesc(file_deskwire_v1_common, 9);
 
 /**
  * One alert of the platform.
@@ -596,7 +687,7 @@ export type PlatformAlert = Message$1<"deskwire.v1.PlatformAlert"> & {
  * Use `create(PlatformAlertSchema)` to create a new message.
  */
 export const PlatformAlertSchema: GenMessage<PlatformAlert> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_common, 9);
+  messageDesc(file_deskwire_v1_common, 10);
 
 /**
  * How an answer shall be made. Every field has a default of the tenant or the server.
@@ -652,7 +743,7 @@ export type AnswerOptions = Message$1<"deskwire.v1.AnswerOptions"> & {
  * Use `create(AnswerOptionsSchema)` to create a new message.
  */
 export const AnswerOptionsSchema: GenMessage<AnswerOptions> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_common, 10);
+  messageDesc(file_deskwire_v1_common, 11);
 
 /**
  * A span of time, start inclusive, end exclusive. Either side may be open.
@@ -680,7 +771,7 @@ export type TimeRange = Message$1<"deskwire.v1.TimeRange"> & {
  * Use `create(TimeRangeSchema)` to create a new message.
  */
 export const TimeRangeSchema: GenMessage<TimeRange> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_common, 11);
+  messageDesc(file_deskwire_v1_common, 12);
 
 /**
  * Who wrote a message.
@@ -839,4 +930,38 @@ export enum FinishReason {
  */
 export const FinishReasonSchema: GenEnum<FinishReason> = /*@__PURE__*/
   enumDesc(file_deskwire_v1_common, 2);
+
+/**
+ * Whether somebody liked an answer.
+ *
+ * @generated from enum deskwire.v1.FeedbackSentiment
+ */
+export enum FeedbackSentiment {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: FEEDBACK_SENTIMENT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Good.
+   *
+   * @generated from enum value: FEEDBACK_SENTIMENT_POSITIVE = 1;
+   */
+  POSITIVE = 1,
+
+  /**
+   * Bad.
+   *
+   * @generated from enum value: FEEDBACK_SENTIMENT_NEGATIVE = 2;
+   */
+  NEGATIVE = 2,
+}
+
+/**
+ * Describes the enum deskwire.v1.FeedbackSentiment.
+ */
+export const FeedbackSentimentSchema: GenEnum<FeedbackSentiment> = /*@__PURE__*/
+  enumDesc(file_deskwire_v1_common, 3);
 

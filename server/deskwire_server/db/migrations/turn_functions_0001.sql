@@ -105,7 +105,7 @@ BEGIN
     END IF;
     IF waiting > 0 AND p_while_answering = 'interrupt' THEN
         FOR other IN SELECT t.id, t.state FROM turns t WHERE t.tenant_id = p_tenant AND t.conversation_id = talk.id
-                     AND t.state IN ('queued', 'running') ORDER BY t.id LOOP
+                     AND t.state IN ('queued', 'running') ORDER BY t.first_sequence LOOP
             IF other.state = 'queued' THEN
                 PERFORM turn_end_queued(p_tenant, talk.id, other.id, 'interrupted', 'interrupted');
                 waiting := waiting - 1;
@@ -152,8 +152,8 @@ BEGIN
 END $$;
 
 -- Begins an attempt at a turn and loads what it needs. The history goes by turns, so that a question which waited sees the
--- answer that it waited for. No row when the turn is not to be begun with this attempt: it has
--- ended, another worker holds it, or an earlier turn of the conversation still runs.
+-- answer that it waited for. No row when the turn is not to be begun with this attempt: it has ended, another worker
+-- holds it, or another turn of the conversation runs or came before it and waits.
 CREATE FUNCTION turn_claim(p_tenant uuid, p_turn uuid, p_worker uuid, p_attempt int, p_history int)
 RETURNS TABLE (attempt int, sequence bigint, conversation_id uuid, user_id text, question_id uuid, answer_id uuid,
                question text, options jsonb, context jsonb, history jsonb, cancel_reason text, accepted_at timestamptz, claimed_at timestamptz)
@@ -168,7 +168,8 @@ BEGIN
                        started_at = coalesce(t.started_at, now())
     WHERE t.tenant_id = p_tenant AND t.id = p_turn AND t.state IN ('queued', 'running') AND t.attempt = p_attempt
       AND NOT EXISTS (SELECT FROM turns o WHERE o.tenant_id = p_tenant AND o.conversation_id = t.conversation_id
-                      AND o.state = 'running' AND o.id <> t.id)
+                      AND o.id <> t.id
+                      AND (o.state = 'running' OR o.state = 'queued' AND o.first_sequence < t.first_sequence))
     RETURNING * INTO mine;
     IF mine.id IS NULL THEN
         RETURN;
@@ -235,7 +236,8 @@ BEGIN
     FROM jsonb_array_elements(p_usage) u;
     DELETE FROM runnable_turns r WHERE r.tenant_id = p_tenant AND r.turn_id = p_turn;
     SELECT t.id, t.attempt INTO follower FROM turns t
-    WHERE t.tenant_id = p_tenant AND t.conversation_id = mine.conversation_id AND t.state = 'queued' ORDER BY t.id LIMIT 1;
+    WHERE t.tenant_id = p_tenant AND t.conversation_id = mine.conversation_id AND t.state = 'queued'
+    ORDER BY t.first_sequence LIMIT 1;
     IF FOUND THEN
         UPDATE runnable_turns r SET worker_id = p_worker WHERE r.tenant_id = p_tenant AND r.turn_id = follower.id;
         RETURN QUERY SELECT place, now(), follower.id, follower.attempt;
@@ -260,7 +262,8 @@ BEGIN
         RETURN;
     END IF;
     SELECT * INTO mine FROM turns t WHERE t.tenant_id = p_tenant AND t.conversation_id = p_conversation
-        AND CASE WHEN p_turn IS NULL THEN t.state IN ('running', 'queued') ELSE t.id = p_turn END ORDER BY t.id LIMIT 1;
+        AND CASE WHEN p_turn IS NULL THEN t.state IN ('running', 'queued') ELSE t.id = p_turn END
+        ORDER BY t.first_sequence LIMIT 1;
     IF NOT FOUND THEN
         RETURN QUERY SELECT CASE WHEN p_turn IS NULL THEN 'none' ELSE 'missing' END, NULL::uuid;
     ELSIF mine.state = 'queued' THEN
@@ -283,7 +286,7 @@ BEGIN
     PERFORM set_config('deskwire.tenant_id', p_tenant::text, true);
     RETURN QUERY SELECT c, t.id, t.answer_id, t.attempt, t.checkpoint,
         (SELECT a.id FROM turns a WHERE a.tenant_id = p_tenant AND a.conversation_id = c.id
-         AND a.state IN ('queued', 'running') ORDER BY a.id LIMIT 1)
+         AND a.state IN ('queued', 'running') ORDER BY a.first_sequence LIMIT 1)
     FROM conversations c LEFT JOIN turns t ON t.tenant_id = p_tenant AND t.conversation_id = c.id AND t.state = 'running'
     WHERE c.tenant_id = p_tenant AND c.id = p_conversation AND (p_sees_all OR c.user_id = p_user);
 END $$;

@@ -3,80 +3,106 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
-from deskwire_server.llm.builtin.scoring import Scored
+from deskwire_server.llm.builtin.question import Question
+from deskwire_server.llm.builtin.scoring import Read, Scored
+from deskwire_server.llm.builtin.terms import coverage
+from deskwire_server.llm.port import Passage
+
+_MOST_NAMES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What speaks for an answer, each 0 to 1."""
+    """What speaks for an answer, each 0 to 1. More of any of them never makes an answer less likely."""
 
     likeness: float
     """Cosine of the question with the likest unit; 0 without vectors."""
     relevance: float
-    """The retrieval's own opinion of the best passage."""
+    """The retrieval's own opinion of the best article."""
+    lead: float
+    """How far the best article's relevance is ahead of the next one's: a subject that is covered stands out."""
     words: float
-    """Share of the question's word weight in the best unit."""
-    passage_words: float
-    """Share of it in the best passage."""
+    """Share of the question's word weight that occurs anywhere in the passages."""
+    names: float
+    """1 when the passages hold all names in the question, less for each that they lack: what is written about Slack
+    does not answer a question about Discord."""
+    open: float
+    """0 when the question asks whether something exists: what is merely near answers it least of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A logistic model over the signs."""
+    """A logistic model over the signs; `benchmarks.answers.abstention` fits the weights."""
 
     bias: float
-    likeness: float
-    relevance: float
-    words: float
-    passage_words: float
+    weights: Signs
     threshold: float
     """Confidence below which the provider declines."""
-    foreign_threshold: float
-    """The same for a question that is not in the passages' language: signs are weaker across languages."""
     hopeless: float
     """Confidence below which even the nearest articles are of no use."""
 
     def confidence(self, signs: Signs) -> float:
         """Probability that the passages hold the answer."""
-        total = (
-            self.bias
-            + self.likeness * signs.likeness
-            + self.relevance * signs.relevance
-            + self.words * signs.words
-            + self.passage_words * signs.passage_words
+        total = self.bias + sum(
+            getattr(self.weights, sign.name) * getattr(signs, sign.name) for sign in fields(Signs)
         )
         return 1.0 / (1.0 + math.exp(-total))
 
-    def declines(self, confidence: float, *, foreign: bool) -> bool:
+    def declines(self, confidence: float) -> bool:
         """Whether the evidence is too weak to answer from."""
-        return confidence < (self.foreign_threshold if foreign else self.threshold)
+        return confidence < self.threshold
 
 
 WITH_VECTORS = Judge(
-    bias=-1.25, likeness=2.9, relevance=2.6, words=0.0, passage_words=0.0,
-    threshold=0.57, foreign_threshold=0.31, hopeless=0.47,
+    bias=-4.85,
+    weights=Signs(likeness=0.67, relevance=1.64, lead=1.41, words=1.5, names=2.58, open=1.11),
+    threshold=0.41,
+    hopeless=0.15,
 )
-"""Fitted on questions with and without an answer in a help centre; words told nothing that the other two did not."""
-
 WITHOUT_VECTORS = Judge(
-    bias=-1.2, likeness=0.0, relevance=1.5, words=1.5, passage_words=2.5,
-    threshold=0.38, foreign_threshold=0.38, hopeless=0.28,
+    bias=-3.23,
+    weights=Signs(likeness=0.0, relevance=1.31, lead=0.0, words=1.45, names=1.94, open=1.16),
+    threshold=0.41,
+    hopeless=0.15,
 )
-"""Words alone tell little: the line is low, so that what search found is shown rather than withheld."""
+FOREIGN = Judge(
+    bias=-1.25,
+    weights=Signs(likeness=2.9, relevance=2.6, lead=0.0, words=0.0, names=0.0, open=0.0),
+    threshold=0.48,
+    hopeless=0.3,
+)
+"""For a question that is not in the passages' language: its words tell nothing, and cosines are lower."""
 
 
-def signs_of(scored: Scored, relevance: float) -> Signs:
-    """The signs of one request."""
-    if not scored.units:
-        return Signs(0.0, relevance, 0.0, 0.0)
+def judge_for(scored: Scored, *, foreign: bool) -> Judge:
+    """The model for what is known."""
+    if foreign:
+        return FOREIGN
+    return WITH_VECTORS if scored.has_vectors else WITHOUT_VECTORS
+
+
+def signs_of(question: Question, read: Read, scored: Scored, passages: Sequence[Passage]) -> Signs:
+    """The signs of one request that has passages."""
+    best, second = _best_two(passages)
+    terms = (*read.terms, *read.context_terms)
+    anywhere = frozenset[str]().union(*read.passage_terms)
     return Signs(
-        likeness=float(scored.likeness.max()), relevance=relevance, words=float(scored.words.max()),
-        passage_words=float(scored.passage_words.max()),
+        likeness=float(scored.likeness.max()) if scored.units else 0.0,
+        relevance=best,
+        lead=best - second,
+        words=coverage(terms, anywhere, read.weights) if terms else 1.0,
+        names=1.0 - min(_MOST_NAMES, len(read.absent_names)) / _MOST_NAMES,
+        open=0.0 if question.asks_whether else 1.0,
     )
 
 
-def judge_for(scored: Scored) -> Judge:
-    """The model for what is known: with vectors or without."""
-    return WITH_VECTORS if scored.has_vectors else WITHOUT_VECTORS
+def _best_two(passages: Sequence[Passage]) -> tuple[float, float]:
+    """Relevance of the two best articles; 0 for a second one that there is not."""
+    articles: dict[str, float] = {}
+    for passage in passages:
+        articles[passage.article_id] = max(passage.relevance, articles.get(passage.article_id, 0.0))
+    best, second, *_ = (*sorted(articles.values(), reverse=True), 0.0, 0.0)
+    return best, second

@@ -14,11 +14,11 @@ from deskwire_server.embeddings.port import Embedder
 from deskwire_server.errors import Unavailable
 from deskwire_server.llm.builtin import compose
 from deskwire_server.llm.builtin.choose import choose
-from deskwire_server.llm.builtin.evidence import judge_for, signs_of
+from deskwire_server.llm.builtin.evidence import Signs, judge_for, signs_of
 from deskwire_server.llm.builtin.followups import follow_ups
 from deskwire_server.llm.builtin.frames import DEFAULT_LANGUAGE, FRAMES, frames_for
 from deskwire_server.llm.builtin.question import Question, read_question
-from deskwire_server.llm.builtin.scoring import Read, read_passages, score, texts_to_embed
+from deskwire_server.llm.builtin.scoring import Read, Scored, read_passages, score, texts_to_embed
 from deskwire_server.llm.builtin.smalltalk import SmallTalk, reply, small_talk
 from deskwire_server.llm.port import CompletionRequest, Finished, FinishReason, Passage, ProviderEvent, TextChunk, Usage
 from deskwire_server.understanding.language import base_language, detect, detect_language
@@ -42,6 +42,19 @@ class _Answer:
     confidence: float
     grounded: bool | None
     follow_ups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What the passages of a request hold for its question."""
+
+    question: Question
+    scored: Scored
+    rows: tuple[int, ...]
+    """Units to quote, the most direct one first."""
+    signs: Signs
+    foreign: bool
+    """Whether what is to be quoted is not in the question's language."""
 
 
 class BuiltinProvider:
@@ -101,18 +114,21 @@ class BuiltinProvider:
         if talk is not None:
             frames = frames_for(_language_of_talk(talk, request))
             return _Answer(reply(talk.talk, frames, request.context), 1.0, None)
-        question = read_question(request.messages, question_language(text, request))
         if not request.passages:
-            frames = frames_for(question.language)
+            frames = frames_for(question_language(text, request))
             return _Answer(compose.decline((), frames, suggest=False), 0.0, False)
-        large = sum(len(passage.text) for passage in request.passages) > _WORK_INLINE
-        read = await asyncio.to_thread(read_passages, question, request.passages) if large else (
-            read_passages(question, request.passages)
-        )
-        vectors, query = await self._vectors(question, read, request.passages)
-        if large:
-            return await asyncio.to_thread(_compose, question, request.passages, read, vectors, query)
-        return _compose(question, request.passages, read, vectors, query)
+        return _compose(await self.weigh(request), request.passages)
+
+    async def weigh(self, request: CompletionRequest) -> Weighed:
+        """What the passages of `request`, of which there must be some, hold for its last message."""
+        text = request.messages[-1].content if request.messages else ""
+        question, passages = read_question(request.messages, question_language(text, request)), request.passages
+        if sum(len(passage.text) for passage in passages) <= _WORK_INLINE:
+            read = read_passages(question, passages)
+            return _weigh(question, passages, read, *await self._vectors(question, read, passages))
+        read = await asyncio.to_thread(read_passages, question, passages)
+        vectors, query = await self._vectors(question, read, passages)
+        return await asyncio.to_thread(_weigh, question, passages, read, vectors, query)
 
     async def _vectors(
         self, question: Question, read: Read, passages: Sequence[Passage]
@@ -130,27 +146,33 @@ class BuiltinProvider:
         return dict(zip(texts, vectors, strict=True)), query[0]
 
 
-def _compose(
+def _weigh(
     question: Question,
     passages: Sequence[Passage],
     read: Read,
     vectors: Mapping[int, _Vector] | None,
     query: _Vector | None,
-) -> _Answer:
-    """The answer, once everything is known. Pure CPU work."""
-    frames = frames_for(question.language)
+) -> Weighed:
+    """What is found, once everything is known. Pure CPU work."""
     scored = score(question, passages, read, vectors, query)
-    judge = judge_for(scored)
-    confidence = judge.confidence(signs_of(scored, max(passage.relevance for passage in passages)))
     rows = choose(question, scored)
     quoted = detect_language(" ".join(scored.units[row].text for row in rows), default=question.language)
-    foreign = quoted != question.language
-    if not rows or judge.declines(confidence, foreign=foreign):
+    signs = signs_of(question, read, scored, passages)
+    return Weighed(question, scored, tuple(rows), signs, foreign=quoted != question.language)
+
+
+def _compose(weighed: Weighed, passages: Sequence[Passage]) -> _Answer:
+    """The answer, or the honest lack of one."""
+    question, units = weighed.question, weighed.scored.units
+    frames = frames_for(question.language)
+    judge = judge_for(weighed.scored, foreign=weighed.foreign)
+    confidence = judge.confidence(weighed.signs)
+    if not weighed.rows or judge.declines(confidence):
         suggest = confidence >= judge.hopeless
         return _Answer(compose.decline(passages, frames, suggest=suggest), confidence, False)
-    used = frozenset(scored.units[row].passage for row in rows)
+    used = frozenset(units[row].passage for row in weighed.rows)
     return _Answer(
-        text=compose.answer(rows, scored.units, passages, frames, foreign=foreign),
+        text=compose.answer(weighed.rows, units, passages, frames, foreign=weighed.foreign),
         confidence=confidence,
         grounded=True,
         follow_ups=follow_ups(question.text, passages, used, frames, english=question.language not in FRAMES

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deskwire_server.llm.builtin.terms import content_terms, words
+from deskwire_server.llm.builtin.stopwords import FREQUENT_WORDS
+from deskwire_server.llm.builtin.terms import content_terms, is_stop_word, words
 from deskwire_server.llm.port import ChatMessage
 
 _LONGEST_READ = 4_000
@@ -78,6 +79,16 @@ _POINTS_BACK = re.compile(
 )
 
 
+_WHETHER = re.compile(
+    r"\W*(?:(?:and|but|so|also|hi|hello|hey)\b\W*)*(?:do|does|did|is|are|can|could|may|will|would|have|has|kann|können|"
+    r"könnt|gibt|habt|haben|bietet|ist|sind|puis-je|peut-on|est-ce|avez-vous|y a-t-il|puedo|se puede|hay|tienen|posso|"
+    r"existe|há|c'è|avete|kan|kunnen|is er|hebben)\b", re.IGNORECASE)
+_SENTENCE_GAP = re.compile(r"(?<=[.!?:;])\s+")
+_NAME = re.compile(r"\b[A-Z][A-Za-z]*[A-Za-z0-9]+\b")
+_LONGEST_ACRONYM = 5
+"""Longer words in capitals are shouted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question as the scoring reads it."""
@@ -92,6 +103,9 @@ class Question:
     """Stems of its telling words."""
     context_terms: tuple[str, ...]
     """Stems from the history, of less weight; empty where the question stands alone."""
+    asks_whether: bool = False
+    """Whether it asks for the existence of something ("Do you …", "Can I …"), so that this very thing must be found.
+    False where it leans on the history: what it asks about was found before."""
 
 
 def read_question(messages: Sequence[ChatMessage], language: str) -> Question:
@@ -105,7 +119,30 @@ def read_question(messages: Sequence[ChatMessage], language: str) -> Question:
         asks=frozenset(kind for kind, cue in _CUES.items() if cue.search(text)),
         terms=tuple(dict.fromkeys(content_terms(text, language))),
         context_terms=tuple(dict.fromkeys(content_terms(" ".join(earlier), language))),
+        asks_whether=not earlier and _WHETHER.match(text) is not None,
     )
+
+
+def names_in(text: str, language: str) -> list[str]:
+    """Words of `text` that seem to name a product, a company, a place or a standard, lower case.
+
+    Capital letters tell them, which they don't in German or in a text that is all in title case.
+    """
+    if language == "de":
+        return []
+    found: list[str] = []
+    for sentence in _SENTENCE_GAP.split(text):
+        capitalised = [match for match in _NAME.finditer(sentence) if _stands_out(match)]
+        if 2 * len(capitalised) <= len(words(sentence)):
+            found.extend(word for match in capitalised for word in words(match[0]))
+    return list(dict.fromkeys(word for word in found if len(word) > 1 and not is_stop_word(word, language)))
+
+
+def _stands_out(match: re.Match[str]) -> bool:
+    word = match[0]
+    if word.isupper():
+        return len(word) <= _LONGEST_ACRONYM and word.lower() not in FREQUENT_WORDS
+    return match.start() > 0 or not word[1:].islower()
 
 
 def _leans_on(messages: Sequence[ChatMessage], text: str) -> list[str]:

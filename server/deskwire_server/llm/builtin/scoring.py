@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from deskwire_server.llm.builtin.question import Asks, Question
-from deskwire_server.llm.builtin.terms import content_terms, corrected, coverage, term_weights, words
+from deskwire_server.llm.builtin.question import Asks, Question, names_in
+from deskwire_server.llm.builtin.terms import content_terms, corrected, coverage, occurs, term_weights, words
 from deskwire_server.llm.builtin.text import Kind, Unit, units_of
 from deskwire_server.llm.port import Passage
 
@@ -97,6 +97,8 @@ class Read:
     context_terms: tuple[str, ...]
     search_text: str
     """What to embed for the question, spelling corrected."""
+    absent_names: tuple[str, ...]
+    """Names in the question that occur in no passage."""
 
 
 def read_passages(question: Question, passages: Sequence[Passage]) -> Read:
@@ -109,7 +111,8 @@ def read_passages(question: Question, passages: Sequence[Passage]) -> Read:
     passage_terms = tuple(
         titles[index].union(*(stems[unit] for unit in units if unit.passage == index)) for index in range(len(passages))
     )
-    text = corrected(question.text, _vocabulary(passages), question.language)
+    vocabulary = _vocabulary(passages)
+    text = corrected(question.text, vocabulary, question.language)
     terms = tuple(dict.fromkeys(content_terms(text, question.language)))
     context_terms = tuple(term for term in question.context_terms if term not in terms)
     weights = dict(term_weights((*terms, *context_terms), passage_terms))
@@ -117,7 +120,9 @@ def read_passages(question: Question, passages: Sequence[Passage]) -> Read:
         weights[term] *= _CONTEXT_SHARE
     unit_terms = tuple(stems[unit] for unit in units)
     search_text = question.search_text.replace(question.text, text)
-    return Read(units, unit_terms, headings, passage_terms, weights, terms, context_terms, search_text)
+    names = names_in(text, question.language)
+    absent = tuple(name for name in names if not occurs(name, vocabulary, question.language))
+    return Read(units, unit_terms, headings, passage_terms, weights, terms, context_terms, search_text, absent)
 
 
 def _vocabulary(passages: Sequence[Passage]) -> frozenset[str]:

@@ -97,12 +97,17 @@ def corrected(text: str, vocabulary: frozenset[str], language: str) -> str:
     for word in dict.fromkeys(words(text)):
         if len(word) < _SHORTEST_FUZZY or not word.isalpha() or word in vocabulary or is_stop_word(word, language):
             continue
-        if word in FREQUENT_WORDS or stem(word, language) in _stems_of(vocabulary, language):
+        if word in FREQUENT_WORDS or occurs(word, vocabulary, language):
             continue
         best = _nearest(word, vocabulary)
         if best is not None:
             replaced = re.sub(rf"\b{re.escape(word)}\b", best, replaced, flags=re.IGNORECASE)
     return replaced
+
+
+def occurs(word: str, vocabulary: frozenset[str], language: str) -> bool:
+    """Whether `vocabulary` holds `word` in any form."""
+    return word in vocabulary or stem(word, language) in _stems_of(vocabulary, language)
 
 
 @lru_cache(maxsize=16)

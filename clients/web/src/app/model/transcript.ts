@@ -26,6 +26,8 @@ export interface Answer {
   readonly state: "waiting" | "streaming" | "complete" | "cancelled" | "failed";
   readonly citations: readonly api.Citation[];
   readonly details?: api.AnswerDetails;
+  /** What the reader thinks of it. */
+  readonly sentiment: api.FeedbackSentiment;
 }
 
 /** A turn that ended without an answer. */
@@ -38,6 +40,8 @@ export interface Failure {
 }
 
 export type Item = Question | Answer | Failure;
+
+const UNJUDGED = api.FeedbackSentiment.UNSPECIFIED;
 
 /** The items for a message of a list. */
 export function itemOf(message: api.Message, time: Date): Item {
@@ -66,7 +70,7 @@ export function reduce(items: readonly Item[], event: DeskwireEvent, now: Date):
     case "citations":
       return change(items, event.messageId, { citations: event.citations });
     case "completed":
-      return place(items, answerOf(event.message, time));
+      return place(items, { ...answerOf(event.message, time), sentiment: sentimentOf(items, event.message.id) });
     case "cancelled":
       return stop(items, event.turnId, event.partial, "cancelled", time);
     case "failed": {
@@ -77,6 +81,11 @@ export function reduce(items: readonly Item[], event: DeskwireEvent, now: Date):
     default:
       return items;
   }
+}
+
+/** The items once the reader has said what they think of an answer. */
+export function judge(items: readonly Item[], id: string, sentiment: api.FeedbackSentiment): readonly Item[] {
+  return items.map((item) => (item.kind === "answer" && item.id === id ? { ...item, sentiment } : item));
 }
 
 /** The answer that is being written, if any. */
@@ -101,8 +110,16 @@ function questionOf(message: api.Message, time: Date): Question {
 function answerOf(message: api.Message, time: Date): Answer {
   const { id, turnId, role, text, answer: details } = message;
   const citations = details?.citations ?? [];
-  const base = { kind: "answer", id, turnId, role, text, time, attempt: 0, state: stateOf(message), citations } as const;
+  const sentiment = message.feedback?.sentiment ?? UNJUDGED;
+  const state = stateOf(message);
+  const base = { kind: "answer", id, turnId, role, text, time, attempt: 0, state, citations, sentiment } as const;
   return details ? { ...base, details } : base;
+}
+
+/** Events do not carry feedback: what is known of an answer stays. */
+function sentimentOf(items: readonly Item[], id: string): api.FeedbackSentiment {
+  const known = items.find((item): item is Answer => item.kind === "answer" && item.id === id);
+  return known?.sentiment ?? UNJUDGED;
 }
 
 function stateOf(message: api.Message): Answer["state"] {
@@ -129,6 +146,7 @@ function start(items: readonly Item[], id: string, turnId: string, attempt: numb
   const role = api.MessageRole.ASSISTANT;
   return place(items, {
     kind: "answer", id, turnId, role, text: "", attempt, time, state: "waiting", citations: known?.citations ?? [],
+    sentiment: UNJUDGED,
   });
 }
 

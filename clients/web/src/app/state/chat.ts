@@ -11,7 +11,7 @@ import {
   endsTurn,
   newRequestId,
 } from "../../lib";
-import { type Item, itemOf, prepend, type Question, reduce, runningAnswer } from "../model/transcript";
+import { type Answer, type Item, itemOf, judge, prepend, type Question, reduce, runningAnswer } from "../model/transcript";
 import { toDate } from "../text/time";
 import { loadConversations, upsertConversation } from "./conversations";
 import { report, signOutIfRefused } from "./notices";
@@ -132,6 +132,20 @@ export class Chat {
     try {
       await this.#conversation.cancel(running?.turnId);
     } catch (error) {
+      report(error);
+    }
+  }
+
+  /** Tells what the reader thinks of an answer; shown at once, and taken back when the server refuses it. */
+  async judge(answer: Answer, sentiment: api.FeedbackSentiment): Promise<void> {
+    if (answer.sentiment === sentiment) return;
+    this.items.value = judge(this.items.value, answer.id, sentiment);
+    const request = { conversationId: this.id ?? "", messageId: answer.id, sentiment, requestId: newRequestId() };
+    try {
+      await this.#client.feedback.submitFeedback(request);
+    } catch (error) {
+      if (this.#life.signal.aborted) return;
+      this.items.value = judge(this.items.value, answer.id, answer.sentiment);
       report(error);
     }
   }

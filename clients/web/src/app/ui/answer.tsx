@@ -5,8 +5,9 @@ import { api } from "../../lib";
 import { type Answer, isRunning } from "../model/transcript";
 import type { Chat } from "../state/chat";
 import { openSource } from "../state/layout";
+import { session } from "../state/session";
 import { fullTime } from "../text/time";
-import { Icon, Logo } from "./icon";
+import { Icon, type IconName, Logo } from "./icon";
 import { copyText, Markdown } from "./markdown";
 import { IconButton } from "./pieces";
 import { Dots } from "./transcript";
@@ -35,7 +36,7 @@ export function AnswerView({ answer, chat, last }: { answer: Answer; chat: Chat;
         {answer.state === "failed" && <p class="answer-note">This answer is not complete.</p>}
         {!running && <Sources citations={citations} onOpen={open} />}
         {!running && <Actions answer={answer} chat={chat} />}
-        {!running && <Tools answer={answer} />}
+        {!running && <Tools answer={answer} chat={chat} />}
         {!running && last && <FollowUps answer={answer} chat={chat} />}
       </div>
     </article>
@@ -94,16 +95,37 @@ function ActionButton({ action, chat }: { action: api.Action; chat: Chat }) {
   );
 }
 
-function Tools({ answer }: { answer: Answer }) {
+function Tools({ answer, chat }: { answer: Answer; chat: Chat }) {
   if (answer.text === "") return null;
   const { model = "", provider = "", grounded = false } = answer.details ?? {};
   const origin = provider === "builtin" ? grounded && "Quoted from your articles" : model;
   return (
     <div class="tools">
       <IconButton icon="copy" size={15} label="Copy the answer" onClick={() => void copyText(answer.text, "Answer copied")} />
+      <Thumbs answer={answer} chat={chat} />
       <span class="tools-facts" title={fullTime(answer.time)}>{origin}</span>
     </div>
   );
+}
+
+/** Only under whole answers of the assistant, and only for the person who asked. */
+function Thumbs({ answer, chat }: { answer: Answer; chat: Chat }) {
+  const owner = chat.details.value?.userId ?? "";
+  const isOwn = owner === "" || owner === session.value?.user;
+  if (!isOwn || answer.role !== api.MessageRole.ASSISTANT || answer.state !== "complete") return null;
+  const { POSITIVE, NEGATIVE } = api.FeedbackSentiment;
+  return (
+    <span class="thumbs" role="group" aria-label="Was this answer helpful?">
+      <Thumb icon="thumbUp" label="Good answer" sentiment={POSITIVE} answer={answer} chat={chat} />
+      <Thumb icon="thumbDown" label="Bad answer" sentiment={NEGATIVE} answer={answer} chat={chat} />
+    </span>
+  );
+}
+
+function Thumb(props: { icon: IconName; label: string; sentiment: api.FeedbackSentiment; answer: Answer; chat: Chat }) {
+  const { icon, label, sentiment, answer, chat } = props;
+  const onClick = (): void => void chat.judge(answer, sentiment);
+  return <IconButton icon={icon} size={15} label={label} pressed={answer.sentiment === sentiment} onClick={onClick} />;
 }
 
 function FollowUps({ answer, chat }: { answer: Answer; chat: Chat }) {

@@ -3,14 +3,15 @@ import { createElement } from "preact";
 import {
   ArrowDown, ArrowUp, BookOpen, Check, ChevronLeft, ChevronRight, CircleAlert, Copy, ExternalLink, FileText, Files, LogOut,
   Menu, MessageSquare, Monitor, Moon, Pencil, Plus, RotateCw, Search, Square, Sun, Trash2, Upload, UserRound, WifiOff, X,
-  Info, FolderOpen,
+  Info, FolderOpen, ThumbsDown, ThumbsUp,
 } from "lucide";
 
 const ICONS = {
   alert: CircleAlert, book: BookOpen, check: Check, close: X, copy: Copy, down: ArrowDown, edit: Pencil, external: ExternalLink,
   file: FileText, files: Files, folder: FolderOpen, info: Info, left: ChevronLeft, menu: Menu, message: MessageSquare,
   monitor: Monitor, moon: Moon, offline: WifiOff, person: UserRound, plus: Plus, retry: RotateCw, right: ChevronRight,
-  search: Search, send: ArrowUp, signOut: LogOut, stop: Square, sun: Sun, trash: Trash2, upload: Upload,
+  search: Search, send: ArrowUp, signOut: LogOut, stop: Square, sun: Sun, thumbDown: ThumbsDown, thumbUp: ThumbsUp,
+  trash: Trash2, upload: Upload,
 } as const;
 
 export type IconName = keyof typeof ICONS;

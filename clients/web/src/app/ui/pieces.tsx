@@ -7,10 +7,22 @@ import { explain } from "../text/explain";
 import { dismiss, notices } from "../state/notices";
 import { Icon, type IconName } from "./icon";
 
+interface IconButtonProps {
+  icon: IconName;
+  label: string;
+  onClick: () => void;
+  class?: string;
+  size?: number;
+  /** Whether it is chosen, for buttons that stay so. */
+  pressed?: boolean;
+}
+
 /** A button that shows an icon alone. */
-export function IconButton(props: { icon: IconName; label: string; onClick: () => void; class?: string; size?: number }) {
+export function IconButton(props: IconButtonProps) {
+  const { label, pressed, onClick } = props;
+  const style = `icon-button ${props.class ?? ""}`;
   return (
-    <button type="button" class={`icon-button ${props.class ?? ""}`} aria-label={props.label} title={props.label} onClick={props.onClick}>
+    <button type="button" class={style} aria-label={label} aria-pressed={pressed} title={label} onClick={onClick}>
       <Icon name={props.icon} size={props.size ?? 18} />
     </button>
   );

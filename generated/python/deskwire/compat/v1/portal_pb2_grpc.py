@@ -45,6 +45,11 @@ class PortalAssistantServiceStub:
                 request_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseRequest.SerializeToString,
                 response_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseResponse.FromString,
                 _registered_method=True)
+        self.RecordFeedback = channel.unary_unary(
+                '/deskwire.compat.v1.PortalAssistantService/RecordFeedback',
+                request_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.RecordFeedbackRequest.SerializeToString,
+                response_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.RecordFeedbackResponse.FromString,
+                _registered_method=True)
 
 
 class PortalAssistantServiceServicer:
@@ -65,6 +70,13 @@ class PortalAssistantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordFeedback(self, request, context):
+        """Records what the person thinks of an answer; sent again it changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PortalAssistantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_PortalAssistantServiceServicer_to_server(servicer, server):
                     servicer.SearchKnowledgeBase,
                     request_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseRequest.FromString,
                     response_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseResponse.SerializeToString,
+            ),
+            'RecordFeedback': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordFeedback,
+                    request_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.RecordFeedbackRequest.FromString,
+                    response_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.RecordFeedbackResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class PortalAssistantService:
             '/deskwire.compat.v1.PortalAssistantService/SearchKnowledgeBase',
             deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseRequest.SerializeToString,
             deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordFeedback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.compat.v1.PortalAssistantService/RecordFeedback',
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.RecordFeedbackRequest.SerializeToString,
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.RecordFeedbackResponse.FromString,
             options,
             channel_credentials,
             insecure,

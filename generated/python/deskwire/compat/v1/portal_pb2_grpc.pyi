@@ -37,6 +37,8 @@ class PortalAssistantServiceStub:
     """Answers one message."""
     SearchKnowledgeBase: _grpc.UnaryUnaryMultiCallable[_portal_pb2.SearchKnowledgeBaseRequest, _portal_pb2.SearchKnowledgeBaseResponse]
     """Finds help articles."""
+    RecordFeedback: _grpc.UnaryUnaryMultiCallable[_portal_pb2.RecordFeedbackRequest, _portal_pb2.RecordFeedbackResponse]
+    """Records what the person thinks of an answer; sent again it changes."""
 
 @_typing.type_check_only
 class PortalAssistantServiceAsyncStub(PortalAssistantServiceStub):
@@ -47,6 +49,8 @@ class PortalAssistantServiceAsyncStub(PortalAssistantServiceStub):
     """Answers one message."""
     SearchKnowledgeBase: _aio.UnaryUnaryMultiCallable[_portal_pb2.SearchKnowledgeBaseRequest, _portal_pb2.SearchKnowledgeBaseResponse]  # type: ignore[assignment]
     """Finds help articles."""
+    RecordFeedback: _aio.UnaryUnaryMultiCallable[_portal_pb2.RecordFeedbackRequest, _portal_pb2.RecordFeedbackResponse]  # type: ignore[assignment]
+    """Records what the person thinks of an answer; sent again it changes."""
 
 class PortalAssistantServiceServicer(metaclass=_abc_1.ABCMeta):
     """The paths `/ai/…` of client portals. Each method calls a service of `deskwire.v1`, where limits and errors are told."""
@@ -66,5 +70,13 @@ class PortalAssistantServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_portal_pb2.SearchKnowledgeBaseResponse, _abc.Awaitable[_portal_pb2.SearchKnowledgeBaseResponse]]:
         """Finds help articles."""
+
+    @_abc_1.abstractmethod
+    def RecordFeedback(
+        self,
+        request: _portal_pb2.RecordFeedbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portal_pb2.RecordFeedbackResponse, _abc.Awaitable[_portal_pb2.RecordFeedbackResponse]]:
+        """Records what the person thinks of an answer; sent again it changes."""
 
 def add_PortalAssistantServiceServicer_to_server(servicer: PortalAssistantServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -15,7 +15,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file deskwire/compat/v1/portal.proto.
  */
 export const file_deskwire_compat_v1_portal: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kZXNrd2lyZS9jb21wYXQvdjEvcG9ydGFsLnByb3RvEhJkZXNrd2lyZS5jb21wYXQudjEiqwEKDVBvcnRhbENvbnRleHQSDwoHdXNlcl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSFAoMY3VycmVudF9wYWdlGAMgASgJEi0KDHVzZXJfcHJvZmlsZRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMQoQcGxhdGZvcm1fY29udGV4dBgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiqAEKIVBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVxdWVzdBIPCgdtZXNzYWdlGAEgASgJEjIKB2NvbnRleHQYAiABKAsyIS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQ29udGV4dBIXCg9jb252ZXJzYXRpb25faWQYAyABKAkSEQoJdGltZXN0YW1wGAQgASgJEhIKCnJlcXVlc3RfaWQYBSABKAkiWAoMUG9ydGFsQWN0aW9uEgoKAmlkGAEgASgJEg0KBWxhYmVsGAIgASgJEgwKBHR5cGUYAyABKAkSDgoGYWN0aW9uGAQgASgJEg8KB3ZhcmlhbnQYBSABKAkiyQEKDlBvcnRhbENpdGF0aW9uEg4KBm51bWJlchgBIAEoBRISCgphcnRpY2xlX2lkGAIgASgJEg0KBXRpdGxlGAMgASgJEhMKC3NvdXJjZV9wYXRoGAQgASgJEgsKA3VybBgFIAEoCRIPCgdzbmlwcGV0GAYgASgJEhQKDGhlYWRpbmdfcGF0aBgHIAMoCRIUCgxzdGFydF9vZmZzZXQYCCABKAUSEgoKZW5kX29mZnNldBgJIAEoBRIRCglyZWxldmFuY2UYCiABKAEitAIKIlBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVzcG9uc2USDwoHbWVzc2FnZRgBIAEoCRIOCgZpbnRlbnQYAiABKAkSEgoKY29uZmlkZW5jZRgDIAEoARIxCgdhY3Rpb25zGAQgAygLMiAuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbEFjdGlvbhIlCgRkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIbChNmb2xsb3dfdXBfcXVlc3Rpb25zGAYgAygJEjUKCWNpdGF0aW9ucxgHIAMoCzIiLmRlc2t3aXJlLmNvbXBhdC52MS5Qb3J0YWxDaXRhdGlvbhIXCg9jb252ZXJzYXRpb25faWQYCCABKAkSEgoKbWVzc2FnZV9pZBgJIAEoCSJlCg9Qb3J0YWxEYXRlUmFuZ2USKQoFc3RhcnQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2VuZBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibgoTUG9ydGFsU2VhcmNoRmlsdGVycxIQCghjYXRlZ29yeRgBIAEoCRIMCgR0YWdzGAIgAygJEjcKCmRhdGVfcmFuZ2UYAyABKAsyIy5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsRGF0ZVJhbmdlIpQBChpTZWFyY2hLbm93bGVkZ2VCYXNlUmVxdWVzdBINCgVxdWVyeRgBIAEoCRIPCgdjb250ZXh0GAIgAygJEjgKB2ZpbHRlcnMYAyABKAsyJy5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsU2VhcmNoRmlsdGVycxISCgVsaW1pdBgEIAEoBUgAiAEBQggKBl9saW1pdCLNAQoSUG9ydGFsU2VhcmNoUmVzdWx0EgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEg8KB2NvbnRlbnQYAyABKAkSFwoPcmVsZXZhbmNlX3Njb3JlGAQgASgBEhAKCGNhdGVnb3J5GAUgASgJEgwKBHRhZ3MYBiADKAkSMAoMbGFzdF91cGRhdGVkGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgN1cmwYCCABKAkSEwoLc291cmNlX3BhdGgYCSABKAkigAEKG1NlYXJjaEtub3dsZWRnZUJhc2VSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbFNlYXJjaFJlc3VsdBITCgt0b3RhbF9jb3VudBgCIAEoBRITCgtzZWFyY2hfdGltZRgDIAEoATLEAgoWUG9ydGFsQXNzaXN0YW50U2VydmljZRKKAQoEQ2hhdBI1LmRlc2t3aXJlLmNvbXBhdC52MS5Qb3J0YWxBc3Npc3RhbnRTZXJ2aWNlQ2hhdFJlcXVlc3QaNi5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQXNzaXN0YW50U2VydmljZUNoYXRSZXNwb25zZSITgtPkkwINIggvYWkvY2hhdDoBKhKcAQoTU2VhcmNoS25vd2xlZGdlQmFzZRIuLmRlc2t3aXJlLmNvbXBhdC52MS5TZWFyY2hLbm93bGVkZ2VCYXNlUmVxdWVzdBovLmRlc2t3aXJlLmNvbXBhdC52MS5TZWFyY2hLbm93bGVkZ2VCYXNlUmVzcG9uc2UiJILT5JMCHiIZL2FpL2tub3dsZWRnZS1iYXNlL3NlYXJjaDoBKmIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Ch9kZXNrd2lyZS9jb21wYXQvdjEvcG9ydGFsLnByb3RvEhJkZXNrd2lyZS5jb21wYXQudjEiqwEKDVBvcnRhbENvbnRleHQSDwoHdXNlcl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSFAoMY3VycmVudF9wYWdlGAMgASgJEi0KDHVzZXJfcHJvZmlsZRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMQoQcGxhdGZvcm1fY29udGV4dBgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiqAEKIVBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVxdWVzdBIPCgdtZXNzYWdlGAEgASgJEjIKB2NvbnRleHQYAiABKAsyIS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQ29udGV4dBIXCg9jb252ZXJzYXRpb25faWQYAyABKAkSEQoJdGltZXN0YW1wGAQgASgJEhIKCnJlcXVlc3RfaWQYBSABKAkiWAoMUG9ydGFsQWN0aW9uEgoKAmlkGAEgASgJEg0KBWxhYmVsGAIgASgJEgwKBHR5cGUYAyABKAkSDgoGYWN0aW9uGAQgASgJEg8KB3ZhcmlhbnQYBSABKAkiyQEKDlBvcnRhbENpdGF0aW9uEg4KBm51bWJlchgBIAEoBRISCgphcnRpY2xlX2lkGAIgASgJEg0KBXRpdGxlGAMgASgJEhMKC3NvdXJjZV9wYXRoGAQgASgJEgsKA3VybBgFIAEoCRIPCgdzbmlwcGV0GAYgASgJEhQKDGhlYWRpbmdfcGF0aBgHIAMoCRIUCgxzdGFydF9vZmZzZXQYCCABKAUSEgoKZW5kX29mZnNldBgJIAEoBRIRCglyZWxldmFuY2UYCiABKAEitAIKIlBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVzcG9uc2USDwoHbWVzc2FnZRgBIAEoCRIOCgZpbnRlbnQYAiABKAkSEgoKY29uZmlkZW5jZRgDIAEoARIxCgdhY3Rpb25zGAQgAygLMiAuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbEFjdGlvbhIlCgRkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIbChNmb2xsb3dfdXBfcXVlc3Rpb25zGAYgAygJEjUKCWNpdGF0aW9ucxgHIAMoCzIiLmRlc2t3aXJlLmNvbXBhdC52MS5Qb3J0YWxDaXRhdGlvbhIXCg9jb252ZXJzYXRpb25faWQYCCABKAkSEgoKbWVzc2FnZV9pZBgJIAEoCSJlCg9Qb3J0YWxEYXRlUmFuZ2USKQoFc3RhcnQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2VuZBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibgoTUG9ydGFsU2VhcmNoRmlsdGVycxIQCghjYXRlZ29yeRgBIAEoCRIMCgR0YWdzGAIgAygJEjcKCmRhdGVfcmFuZ2UYAyABKAsyIy5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsRGF0ZVJhbmdlIpQBChpTZWFyY2hLbm93bGVkZ2VCYXNlUmVxdWVzdBINCgVxdWVyeRgBIAEoCRIPCgdjb250ZXh0GAIgAygJEjgKB2ZpbHRlcnMYAyABKAsyJy5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsU2VhcmNoRmlsdGVycxISCgVsaW1pdBgEIAEoBUgAiAEBQggKBl9saW1pdCLNAQoSUG9ydGFsU2VhcmNoUmVzdWx0EgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEg8KB2NvbnRlbnQYAyABKAkSFwoPcmVsZXZhbmNlX3Njb3JlGAQgASgBEhAKCGNhdGVnb3J5GAUgASgJEgwKBHRhZ3MYBiADKAkSMAoMbGFzdF91cGRhdGVkGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgN1cmwYCCABKAkSEwoLc291cmNlX3BhdGgYCSABKAkigAEKG1NlYXJjaEtub3dsZWRnZUJhc2VSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbFNlYXJjaFJlc3VsdBITCgt0b3RhbF9jb3VudBgCIAEoBRITCgtzZWFyY2hfdGltZRgDIAEoASLCAQoVUmVjb3JkRmVlZGJhY2tSZXF1ZXN0EhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEhAKCGZlZWRiYWNrGAMgASgJEg8KB2NvbW1lbnQYBCABKAkSEwoGcmF0aW5nGAUgASgFSACIAQESEgoKY2F0ZWdvcmllcxgGIAMoCRIRCgl0aW1lc3RhbXAYByABKAkSEgoKcmVxdWVzdF9pZBgIIAEoCUIJCgdfcmF0aW5nIk4KFlJlY29yZEZlZWRiYWNrUmVzcG9uc2USDgoGc3RhdHVzGAEgASgJEhMKC2ZlZWRiYWNrX2lkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkyxwMKFlBvcnRhbEFzc2lzdGFudFNlcnZpY2USigEKBENoYXQSNS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQXNzaXN0YW50U2VydmljZUNoYXRSZXF1ZXN0GjYuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVzcG9uc2UiE4LT5JMCDSIIL2FpL2NoYXQ6ASoSnAEKE1NlYXJjaEtub3dsZWRnZUJhc2USLi5kZXNrd2lyZS5jb21wYXQudjEuU2VhcmNoS25vd2xlZGdlQmFzZVJlcXVlc3QaLy5kZXNrd2lyZS5jb21wYXQudjEuU2VhcmNoS25vd2xlZGdlQmFzZVJlc3BvbnNlIiSC0+STAh4iGS9haS9rbm93bGVkZ2UtYmFzZS9zZWFyY2g6ASoSgAEKDlJlY29yZEZlZWRiYWNrEikuZGVza3dpcmUuY29tcGF0LnYxLlJlY29yZEZlZWRiYWNrUmVxdWVzdBoqLmRlc2t3aXJlLmNvbXBhdC52MS5SZWNvcmRGZWVkYmFja1Jlc3BvbnNlIheC0+STAhEiDC9haS9mZWVkYmFjazoBKmIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Who asks, and where they are. `tenantId` must be the token's tenant where it is given; the rest only informs.
@@ -543,6 +543,111 @@ export const SearchKnowledgeBaseResponseSchema: GenMessage<SearchKnowledgeBaseRe
   messageDesc(file_deskwire_compat_v1_portal, 9);
 
 /**
+ * Request of `RecordFeedback`.
+ *
+ * @generated from message deskwire.compat.v1.RecordFeedbackRequest
+ */
+export type RecordFeedbackRequest = Message<"deskwire.compat.v1.RecordFeedbackRequest"> & {
+  /**
+   * Conversation: one of ours, or the portal's own id for it.
+   *
+   * @generated from field: string conversation_id = 1;
+   */
+  conversationId: string;
+
+  /**
+   * The answer's id.
+   *
+   * @generated from field: string message_id = 2;
+   */
+  messageId: string;
+
+  /**
+   * `positive` or `negative`.
+   *
+   * @generated from field: string feedback = 3;
+   */
+  feedback: string;
+
+  /**
+   * What there is to say, at most 4,000 characters.
+   *
+   * @generated from field: string comment = 4;
+   */
+  comment: string;
+
+  /**
+   * Marks from 1, the worst, to 5, the best. Absent for none.
+   *
+   * @generated from field: optional int32 rating = 5;
+   */
+  rating?: number | undefined;
+
+  /**
+   * What it is about, at most 20.
+   *
+   * @generated from field: repeated string categories = 6;
+   */
+  categories: string[];
+
+  /**
+   * When the person gave it. Informs only.
+   *
+   * @generated from field: string timestamp = 7;
+   */
+  timestamp: string;
+
+  /**
+   * Makes a repeat return the first result.
+   *
+   * @generated from field: string request_id = 8;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.RecordFeedbackRequest.
+ * Use `create(RecordFeedbackRequestSchema)` to create a new message.
+ */
+export const RecordFeedbackRequestSchema: GenMessage<RecordFeedbackRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 10);
+
+/**
+ * Response of `RecordFeedback`.
+ *
+ * @generated from message deskwire.compat.v1.RecordFeedbackResponse
+ */
+export type RecordFeedbackResponse = Message<"deskwire.compat.v1.RecordFeedbackResponse"> & {
+  /**
+   * Always `recorded`.
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * Id of the feedback.
+   *
+   * @generated from field: string feedback_id = 2;
+   */
+  feedbackId: string;
+
+  /**
+   * Thanks to show.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.RecordFeedbackResponse.
+ * Use `create(RecordFeedbackResponseSchema)` to create a new message.
+ */
+export const RecordFeedbackResponseSchema: GenMessage<RecordFeedbackResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 11);
+
+/**
  * The paths `/ai/…` of client portals. Each method calls a service of `deskwire.v1`, where limits and errors are told.
  *
  * @generated from service deskwire.compat.v1.PortalAssistantService
@@ -567,6 +672,16 @@ export const PortalAssistantService: GenService<{
     methodKind: "unary";
     input: typeof SearchKnowledgeBaseRequestSchema;
     output: typeof SearchKnowledgeBaseResponseSchema;
+  },
+  /**
+   * Records what the person thinks of an answer; sent again it changes.
+   *
+   * @generated from rpc deskwire.compat.v1.PortalAssistantService.RecordFeedback
+   */
+  recordFeedback: {
+    methodKind: "unary";
+    input: typeof RecordFeedbackRequestSchema;
+    output: typeof RecordFeedbackResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_deskwire_compat_v1_portal, 0);

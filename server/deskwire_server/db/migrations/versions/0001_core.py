@@ -87,7 +87,7 @@ CREATE TABLE turns (
     FOREIGN KEY (tenant_id, conversation_id) REFERENCES conversations ON DELETE CASCADE
 );
 CREATE INDEX turns_by_conversation ON turns (tenant_id, conversation_id, id);
-CREATE INDEX turns_active ON turns (tenant_id, conversation_id, id) WHERE state IN ('queued', 'running');
+CREATE INDEX turns_active ON turns (tenant_id, conversation_id, first_sequence) WHERE state IN ('queued', 'running');
 
 CREATE TABLE messages (
     tenant_id uuid NOT NULL,
@@ -214,7 +214,7 @@ GRANT SELECT, UPDATE (settings) ON tenants TO deskwire_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON workers TO deskwire_system;
 GRANT SELECT ON alembic_version TO deskwire_app, deskwire_system;
 REVOKE EXECUTE ON FUNCTION tenant_find, tenant_ensure FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tenant_find, tenant_ensure TO deskwire_app, deskwire_system;
+GRANT EXECUTE ON FUNCTION tenant_find, tenant_ensure TO deskwire_app;
 """
 
 _TENANT_TABLES = (
