@@ -309,9 +309,12 @@ class _Checks:
 def _database_urls(settings: Settings) -> tuple[str, str]:
     if settings.database_url is None:
         raise RuntimeError("DATABASE_URL is not set: 'deskwire run' brings a database of its own, 'serve' needs one")
-    app = settings.database_url.get_secret_value()
-    system = settings.database_system_url
-    return app, system.get_secret_value() if system is not None else app
+    if settings.database_system_url is None:
+        raise RuntimeError(
+            "DATABASE_SYSTEM_URL is not set: without the system role revoked tokens would still count, and the turns of "
+            "a lost worker could not be taken over"
+        )
+    return settings.database_url.get_secret_value(), settings.database_system_url.get_secret_value()
 
 
 def _redis(settings: Settings) -> Redis | None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 
+import asyncpg
 import grpc
 import structlog
 import uvicorn
@@ -48,8 +49,7 @@ async def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     worker = application.build(settings)
-    if settings.database_url is not None:
-        await _check_role(settings.database_url.get_secret_value())
+    await _check_roles(settings)
     host = _LOOPBACK if settings.behind_proxy or is_loopback(settings.host) else settings.host
     port = _listen(worker.server, host, settings)
     await worker.server.start()
@@ -106,12 +106,16 @@ async def _drain(worker: App, grace: float) -> None:
     await monitor.attempt(worker.lease.resign)
 
 
-async def _check_role(url: str) -> None:
-    try:
-        await engine.check_role(url)
-    except OSError as error:
-        # The database may still be coming up: health tells, and every call says so, until it is there.
-        _log.warning("role_not_checked", error=str(error))
+async def _check_roles(settings: Settings) -> None:
+    """Refuse to serve as a role that row-level security does not bind."""
+    for url in (settings.database_url, settings.database_system_url):
+        if url is None:
+            continue
+        try:
+            await engine.check_role(url.get_secret_value())
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # The database may still be coming up: health tells, and every call says so, until it is there.
+            _log.warning("role_not_checked", error=str(error))
 
 
 def _side_server(settings: Settings, worker: App, host: str) -> uvicorn.Server:

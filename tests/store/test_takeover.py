@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-import pytest
 from deskwire.v1 import chat_pb2, common_pb2, conversation_pb2, event_pb2
 
 from tests.store.conftest import Roles
@@ -106,7 +105,6 @@ async def test_a_turn_that_nobody_began_is_begun(postgres: TestPostgres, roles: 
         assert parents[-2:] == [str(row["question_id"]) for row in accepted], "in the order of the questions"
 
 
-@pytest.mark.xfail(strict=True, reason="own turns that run fill the batch in which lost ones are looked for")
 async def test_a_worker_with_many_long_turns_still_takes_over(postgres: TestPostgres, roles: Roles) -> None:
     count = 60
     busy = ScriptedProvider(gate=asyncio.Event(), gate_after=0)

@@ -196,7 +196,9 @@ class ChatService:
             )
         provider = command.options.provider
         if provider and not self._is_provider(provider):
-            error = InvalidArgument.field("message.options.provider", "must be a configured provider or auto")
+            error = InvalidArgument.field(
+                "message.options.provider", "must be a configured provider or auto", "string.in"
+            )
             error.reason, error.metadata = "PROVIDER_UNKNOWN", {"provider": provider[:64]}
             raise error
 

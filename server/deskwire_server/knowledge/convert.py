@@ -139,4 +139,6 @@ def _moment(value: timestamp_pb2.Timestamp) -> datetime:
     try:
         return value.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidArgument.field("filter.update_time", "must be a time between the years 1 and 9999") from error
+        raise InvalidArgument.field(
+            "filter.update_time", "must be a time between the years 1 and 9999", "timestamp.valid"
+        ) from error

@@ -107,5 +107,7 @@ async def _documents(requests: AsyncIterator[pb.ImportArticlesRequest]) -> Async
     async for request in requests:
         count += 1
         if count > _MOST_DOCUMENTS:
-            raise InvalidArgument.field("documents", f"must be at most {_MOST_DOCUMENTS} in one call")
+            raise InvalidArgument.field(
+                "documents", f"must be at most {_MOST_DOCUMENTS} in one call", "repeated.max_items"
+            )
         yield convert.document(request)

@@ -34,6 +34,11 @@ async def external(settings: Settings, folder: DataFolder) -> DatabaseUrls:
             "SELECT rolsuper, rolsuper OR rolcreaterole AS may_create FROM pg_roles WHERE rolname = current_user"
         )
         if not rights["may_create"]:
+            if system is None:
+                raise StackError(
+                    "the role of DATABASE_URL may not create roles, so DATABASE_SYSTEM_URL must name the system role "
+                    "(and DATABASE_OWNER_URL the owner, who migrates): docs/operations.md tells which roles to make"
+                )
             return DatabaseUrls(app=given, system=system, owner=owner)
         await _ensure_vector(connection, given)
         secrets = load_secrets(folder, tuple(SECRETS.values()))

@@ -17,12 +17,12 @@ _RENEW = """
     INSERT INTO workers (id, lease_until) VALUES ($1, now() + $2 * interval '1 second')
     ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until
 """
-# Turns of our own are listed too: one that could not be begun while Postgres was away is begun now; the runner knows
-# those that run.
+# Turns of our own are listed too: one that could not be begun while Postgres was away is begun now. Those that run here
+# are left out, else they would fill the batch.
 _TAKE_OVER = """
     UPDATE runnable_turns r SET worker_id = $1
     FROM (SELECT tenant_id, turn_id FROM runnable_turns t
-          WHERE t.created_at < now() - $2 * interval '1 second'
+          WHERE t.created_at < now() - $2 * interval '1 second' AND t.turn_id <> ALL ($4::uuid[])
             AND (t.worker_id = $1
                  OR NOT EXISTS (SELECT FROM workers w WHERE w.id = t.worker_id AND w.lease_until > now()))
           ORDER BY t.turn_id LIMIT $3 FOR UPDATE SKIP LOCKED) lost
@@ -60,7 +60,7 @@ class WorkerLease:
 
     async def take_over(self) -> int:
         """Begin the turns of workers whose lease is over. Returns how many were looked at."""
-        lost = await self._system.fetch(_TAKE_OVER, self._worker_id, self._term, _BATCH)
+        lost = await self._system.fetch(_TAKE_OVER, self._worker_id, self._term, _BATCH, self._runner.held)
         for row in lost:
             self._runner.start(row["tenant_id"], row["turn_id"], row["attempt"])
         return len(lost)

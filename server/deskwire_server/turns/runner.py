@@ -91,6 +91,11 @@ class TurnRunner:
         return len(self._tasks)
 
     @property
+    def held(self) -> list[UUID]:
+        """The turns that run here now."""
+        return list(self._tasks)
+
+    @property
     def estimated_seconds(self) -> float:
         """When the first words of an answer may be expected, from the last ones."""
         return self._first_text_seconds
