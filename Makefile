@@ -1,14 +1,14 @@
 # `make run` needs Python 3.11 or newer and Node, nothing else. Everything it installs stays in .venv and
 # clients/web/node_modules, everything it keeps in .deskwire (or DESKWIRE_DATA_DIR).
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-interop lint format gen eval image clean
+.PHONY: help run setup test test-server test-page test-e2e test-interop lint format gen eval image clean
 BIN := .venv/bin
 export PYTHON
 # A script of the page's package, where Node has brought its packages.
 page = @cd clients/web && if [ -d node_modules ]; then npm run --silent $(1); else echo "$(1) of the page: Node is missing"; fi
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 # Through the helper that also ties children to the launcher, so that a killed make leaves nothing behind either.
 run: setup ## Start everything on this machine; Ctrl-C stops it
@@ -17,9 +17,15 @@ run: setup ## Start everything on this machine; Ctrl-C stops it
 setup: ## Make or renew the environment and the page (`run` and `test` do it by themselves)
 	@scripts/setup.sh
 
-test: setup ## Run all tests
+test: test-server test-page test-e2e ## Run all tests
+
+test-server: setup
 	$(BIN)/pytest -n 2 tests/unit tests/store tests/rpc
+
+test-page: setup
 	$(call page,test)
+
+test-e2e: setup
 	$(BIN)/pytest tests/e2e
 
 test-interop: setup ## Test the providers against the LiteLLM proxy, in an environment of its own

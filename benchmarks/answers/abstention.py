@@ -112,8 +112,8 @@ def report(examples: list[Example], console: Console) -> Model:
     for name, part in (("labelled here", ~development), ("development questions", development)):
         yes, no = part & (answerable == 1), part & (answerable == 0)
         console.print(
-            f"{name}: {yes.sum()} answerable, {100 * (chances[yes] < threshold).mean():.1f} % declined; {no.sum()} not, "
-            f"{100 * (chances[no] < threshold).mean():.1f} % declined; area under the curve "
+            f"{name}: {yes.sum()} answerable, {100 * (chances[yes] < threshold).mean():.1f} % declined; "
+            f"{no.sum()} not, {100 * (chances[no] < threshold).mean():.1f} % declined; area under the curve "
             f"{area_under_curve(chances[part], answerable[part]):.3f}; calibration error "
             f"{100 * calibration_error(chances[part], answerable[part], bins=5):.1f} %"
         )
@@ -125,7 +125,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.answers.abstention", description=__doc__)
     parser.add_argument("--without-vectors", action="store_true", help="fit for words alone")
     options = parser.parse_args()
-    folder, console = data.data_folder(), Console()
+    folder, console = data.data_folder(), Console(soft_wrap=True)
     articles, questions = data.help_centre(folder), data.questions(folder)
     if articles is None or questions is None:
         console.print(f"no help centre or questions in {folder} (set {data.DATA_VARIABLE})")

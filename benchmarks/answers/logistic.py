@@ -43,7 +43,9 @@ def fit(rows: Values, answers: Values, ridge: float = 8.0) -> Model:
     return Model(float(weights[0] - raw @ mean), raw)
 
 
-def cross_validated(rows: Values, answers: Values, groups: NDArray[np.int_], folds: int = 8, repeats: int = 5) -> Values:
+def cross_validated(
+    rows: Values, answers: Values, groups: NDArray[np.int_], folds: int = 8, repeats: int = 5
+) -> Values:
     """Probability of each row by models that saw nothing of its group, averaged over several divisions."""
     generator = np.random.default_rng(0)
     total = np.zeros(len(rows))

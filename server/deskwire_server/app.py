@@ -311,8 +311,8 @@ def _database_urls(settings: Settings) -> tuple[str, str]:
         raise RuntimeError("DATABASE_URL is not set: 'deskwire run' brings a database of its own, 'serve' needs one")
     if settings.database_system_url is None:
         raise RuntimeError(
-            "DATABASE_SYSTEM_URL is not set: without the system role revoked tokens would still count, and the turns of "
-            "a lost worker could not be taken over"
+            "DATABASE_SYSTEM_URL is not set: without the system role revoked tokens would still count, and the turns "
+            "of a lost worker could not be taken over"
         )
     return settings.database_url.get_secret_value(), settings.database_system_url.get_secret_value()
 

@@ -87,7 +87,7 @@ def test_an_answer_is_streamed(grpcurl: Grpcurl) -> None:
 
 
 def test_a_conversation_over_one_stream(grpcurl: Grpcurl) -> None:
-    requests = (
+    requests: tuple[object, ...] = (
         {"open": {"newConversation": {}}},
         {"message": {"text": QUESTION, "requestId": "one"}},
         {"message": {"text": "And how do I remove somebody?", "requestId": "two"}},

@@ -163,7 +163,7 @@ def test_a_stop_in_the_middle_of_an_answer_is_told_and_loses_nothing(slow: RealS
 
 def _health(stack: RealStack, service: str) -> str:
     with stack.channel() as channel:
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=5)  # type: ignore[attr-defined]
     return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
 
 

@@ -121,7 +121,7 @@ class RealStack:
     def state(self) -> RunState:
         """What it tells other commands."""
         data_dir = Path(self.environment["DESKWIRE_DATA_DIR"])
-        found = state.load(Settings(_env_file=None, data_dir=data_dir))  # type: ignore[call-arg]
+        found = state.load(Settings(_env_file=None, data_dir=data_dir))
         assert found is not None
         return found
 
@@ -131,7 +131,7 @@ class RealStack:
 
     def token(self, tenant: str = "demo", user: str = "ana", role: Role | str = Role.USER) -> str:
         """A token as this stack accepts it."""
-        settings = Settings(_env_file=None, **self._secret())  # type: ignore[call-arg, arg-type]
+        settings = Settings(_env_file=None, **self._secret())  # type: ignore[arg-type]
         return tokens.mint(settings, tenant=tenant, user=user, role=Role(role))
 
     def _secret(self) -> dict[str, str]:
@@ -161,7 +161,7 @@ class RealStack:
             body = json.dumps(body)
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=60)
         try:
-            connection.request(method, path, body.encode() if isinstance(body, str) else body, sent)  # type: ignore[arg-type]
+            connection.request(method, path, body.encode() if isinstance(body, str) else body, sent)
             yield connection.getresponse()
         finally:
             connection.close()

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from deskwire_server.cli.exits import Exit
 from deskwire_server.settings import Settings, is_loopback
 from deskwire_server.stack.errors import StackError
 from deskwire_server.stack.state import RunState
@@ -42,7 +43,7 @@ def run_command(
         settings = Settings()
     except ValidationError as error:
         screen.problem(describe_settings_error(error))
-        raise typer.Exit(1) from None
+        raise typer.Exit(Exit.USAGE) from None
     raise typer.Exit(asyncio.run(_Run(settings, screen, demo=demo and is_loopback(settings.host)).main()))
 
 

@@ -25,10 +25,15 @@ async def _load(settings: Settings) -> Loaded:
     redis = Redis.from_url(settings.redis_url.get_secret_value()) if settings.redis_url is not None else None
     key = settings.openai_api_key
     embedder = build_embedder(
-        settings.embedder, socket=settings.embedder_socket_path, redis=redis, cache_ttl=settings.embedding_cache_ttl,
+        settings.embedder,
+        socket=settings.embedder_socket_path,
+        redis=redis,
+        cache_ttl=settings.embedding_cache_ttl,
         openai_api_key=key.get_secret_value() if key is not None else None,
-        openai_model=settings.openai_embedding_model, openai_base_url=settings.openai_base_url,
-        timeout=settings.provider_timeout, max_retries=settings.provider_max_retries,
+        openai_model=settings.openai_embedding_model,
+        openai_base_url=settings.openai_base_url,
+        timeout=settings.provider_timeout,
+        max_retries=settings.provider_max_retries,
     )
     try:
         return await load_demo(database, embedder)

@@ -40,8 +40,10 @@ def articles() -> tuple[DemoArticle, ...]:
     root = resources.files(__package__).joinpath("articles")
     found = [
         DemoArticle(f"{folder.name}/{file.name}", file.read_bytes())
-        for folder in root.iterdir() if folder.is_dir()
-        for file in folder.iterdir() if file.name.endswith(".md")
+        for folder in root.iterdir()
+        if folder.is_dir()
+        for file in folder.iterdir()
+        if file.name.endswith(".md")
     ]
     return tuple(sorted(found, key=lambda article: article.source_path))
 

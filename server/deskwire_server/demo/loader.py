@@ -79,10 +79,17 @@ async def load_demo(database: Database, embedder: Embedder | None, *, embedder_t
 
 
 async def _upsert(connection: AsyncConnection, tenant_id: UUID, person: DemoUser) -> None:
-    await connection.execute(_UPSERT_USER, {
-        "tenant_id": tenant_id, "user_id": person.user_id, "display_name": person.display_name, "email": person.email,
-        "role": person.role, "attributes": orjson.dumps(person.attributes).decode(),
-    })
+    await connection.execute(
+        _UPSERT_USER,
+        {
+            "tenant_id": tenant_id,
+            "user_id": person.user_id,
+            "display_name": person.display_name,
+            "email": person.email,
+            "role": person.role,
+            "attributes": orjson.dumps(person.attributes).decode(),
+        },
+    )
 
 
 async def _import(knowledge: KnowledgeService, tenant_id: UUID) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from deskwire_server.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 _PATIENCE = 3.0
+_GIVEN_UP = 30.0
 Check = Callable[[], Awaitable[None]]
 """Raises when the part is away."""
 
@@ -59,6 +61,8 @@ class HealthService:
         self._interval = interval
         self._states: dict[str, str] = dict.fromkeys(needed, "down")
         self._draining = False
+        self._looking: dict[str, tuple[float, asyncio.Future[None]]] = {}
+        """Checks that are under way and since when, among them those that a frozen part does not answer."""
 
     def report(self) -> Report:
         """How the parts were when last looked at."""
@@ -72,15 +76,19 @@ class HealthService:
         return self.report().degraded
 
     async def watch(self) -> None:
-        """Look at every part for ever."""
-        while True:
-            await self.look()
-            await asyncio.sleep(self._interval)
+        """Look at every part for ever; more often while calls can't be answered, so that an outage ends soon."""
+        try:
+            while True:
+                await self.look()
+                await asyncio.sleep(self._interval if self.report().ready else self._interval / 4)
+        finally:
+            for _, check in self._looking.values():
+                check.cancel()
 
     async def look(self) -> None:
         """Look at every part once and publish what was found."""
         parts = [*self._needed.items(), *self._helpful.items()]
-        results = await asyncio.gather(*(self._reachable(check) for _, check in parts))
+        results = await asyncio.gather(*(self._reachable(part, check) for part, check in parts))
         for (part, _), reachable in zip(parts, results, strict=True):
             state = "ok" if reachable else "down" if part in self._needed else "degraded"
             if self._states.get(part) != state:
@@ -98,13 +106,24 @@ class HealthService:
         for service in self._services:
             await self._servicer.set(service, _serving(False))
 
-    async def _reachable(self, check: Check) -> bool:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await check()
-        except Exception as error:
+    async def _reachable(self, part: str, check: Check) -> bool:
+        # Not cut off by a timeout: a driver that waits for a frozen server does not heed a cancellation either, and the
+        # look would wait with it. A check that takes too long goes on by itself; for a while none is begun beside it.
+        began, under_way = self._looking.get(part, (0.0, None))
+        now = time.monotonic()
+        if under_way is None or now - began > _GIVEN_UP:
+            if under_way is not None:
+                under_way.cancel()
+            under_way = asyncio.ensure_future(check())
+            self._looking[part] = (now, under_way)
+        done, _ = await asyncio.wait({under_way}, timeout=_PATIENCE)
+        if not done:
+            return False
+        del self._looking[part]
+        (outcome,) = await asyncio.gather(under_way, return_exceptions=True)
+        if isinstance(outcome, BaseException):
             # Whatever a part's client raises means the same here: it can't be reached.
-            _log.debug("dependency_check_failed", error=repr(error))
+            _log.debug("dependency_check_failed", error=repr(outcome))
             return False
         return True
 

@@ -10,20 +10,27 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
     "order_number": re.compile(
         r"\b(?:(?:order|invoice|ticket|case|ref(?:erence)?)\s*(?:no\.?|number|id|#|"
         r":)*\s*#?\s*)([A-Z]{0,6}[-_]?\d[\w-]{2,20})\b",
-        re.IGNORECASE),
+        re.IGNORECASE,
+    ),
     "error_code": re.compile(
         r"\b(?:(?:http|status|error|code)\s+(?:code\s+)?#?([1-5]\d\d|0x[0-9a-f]+|[A-Z]{1,6}[-_]?\d{2,6})|"
-        r"(E[A-Z]{2,}|ERR_[A-Z_]+|[a-z]+(?:_[a-z]+)+))\b", re.IGNORECASE),
+        r"(E[A-Z]{2,}|ERR_[A-Z_]+|[a-z]+(?:_[a-z]+)+))\b",
+        re.IGNORECASE,
+    ),
     "amount": re.compile(
         r"(?:[$€£¥]\s?\d[\d.,]*\d|[$€£¥]\s?\d)(?:\s?(?:k|m|million))?\b|"
-        r"\b\d[\d.,]*\s?(?:€|\$|£|¥|(?:eur|usd|gbp|chf|euros?|dollars?|pounds?)\b)", re.IGNORECASE),
+        r"\b\d[\d.,]*\s?(?:€|\$|£|¥|(?:eur|usd|gbp|chf|euros?|dollars?|pounds?)\b)",
+        re.IGNORECASE,
+    ),
     "percentage": re.compile(r"\b\d+(?:[.,]\d+)?\s?(?:%|percent\b|per cent\b)", re.IGNORECASE),
     "date": re.compile(r"\b(?:\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.(?:\d{4}|\d{2})|\d{1,2}/\d{1,2}/(?:\d{4}|\d{2}))\b"),
     "phone": re.compile(r"(?<![\w.-])\+?\d{1,3}[\s./-]?\(?\d{2,5}\)?(?:[\s./-]?\d{2,5}){2,4}(?![\w-])"),
 }
 _ERROR_NAME = re.compile(r"^(?:[a-z]+(?:_[a-z]+)+)$")
-_ERROR_WORDS = re.compile(r"error|invalid|denied|failed|fail|expired|unauthori[sz]ed|forbidden|timeout|refused|"
-    r"missing|limit|not_")
+_ERROR_WORDS = re.compile(
+    r"error|invalid|denied|failed|fail|expired|unauthori[sz]ed|forbidden|timeout|refused|"
+    r"missing|limit|not_"
+)
 
 
 def find_entities(text: str) -> dict[str, list[str]]:

@@ -172,8 +172,19 @@ EVERYDAY_WORDS: dict[str, frozenset[str]] = {
 """Words that a speaker uses whatever the subject, and a few of every help desk."""
 
 TELLING_LETTERS: dict[str, str] = {
-    "de": "ß", "es": "ñ", "pt": "ãõ", "pl": "łąęśźż", "cs": "ěřů", "ro": "șțţ", "hu": "őű", "tr": "ğış",
-    "vi": "ươđạảấầẩậắằặẹẻẽềểệỉịọỏốồổộớờởợụủứừửựỳỵỷỹ", "da": "æø", "nb": "æø", "uk": "іїєґ", "ru": "ыэё",
+    "de": "ß",
+    "es": "ñ",
+    "pt": "ãõ",
+    "pl": "łąęśźż",
+    "cs": "ěřů",
+    "ro": "șțţ",
+    "hu": "őű",
+    "tr": "ğış",
+    "vi": "ươđạảấầẩậắằặẹẻẽềểệỉịọỏốồổộớờởợụủứừửựỳỵỷỹ",
+    "da": "æø",
+    "nb": "æø",
+    "uk": "іїєґ",
+    "ru": "ыэё",
     "fa": "پچژگ",
 }
 """Letters that hardly any other language of the same script uses."""

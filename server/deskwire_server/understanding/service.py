@@ -114,9 +114,9 @@ class Understanding:
         self, query: NDArray[np.float32], prototypes: _Prototypes, hits: Sequence[int]
     ) -> tuple[Intent, float]:
         likeness = prototypes.vectors @ query
-        scores = np.array([
-            np.sort(likeness[prototypes.owners == index])[-_NEAREST:].mean() for index in range(len(self._intents))
-        ]) + _HIT_BONUS * np.minimum(hits, _MOST_HITS)
+        scores = np.array(
+            [np.sort(likeness[prototypes.owners == index])[-_NEAREST:].mean() for index in range(len(self._intents))]
+        ) + _HIT_BONUS * np.minimum(hits, _MOST_HITS)
         best = int(scores.argmax())
         shares = np.exp((scores - scores[best]) / _TEMPERATURE)
         near = 1.0 / (1.0 + np.exp(-_LIKE_SLOPE * (scores[best] - _LIKE_MIDDLE)))

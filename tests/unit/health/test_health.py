@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -85,6 +86,32 @@ async def test_a_part_that_stands_still_counts_as_away(parts: Parts, monkeypatch
     parts.stuck = {"postgres"}
     await parts.health.look()
     assert parts.health.report().checks["postgres"] == "down"
+
+
+async def test_a_part_that_heeds_no_cancellation_does_not_hold_the_look(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.01)
+    thawed = asyncio.Event()
+    begun = 0
+
+    async def frozen() -> None:
+        nonlocal begun
+        begun += 1
+        while not thawed.is_set():
+            with suppress(asyncio.CancelledError):
+                await thawed.wait()
+
+    health = HealthService(
+        parts.servicer, services=[], needed={"postgres": frozen}, helpful={}, metrics=Metrics(CollectorRegistry())
+    )
+    for _ in range(3):
+        await asyncio.wait_for(health.look(), 1)
+        assert not health.report().ready
+    assert begun == 1
+    thawed.set()
+    await health.look()
+    assert health.report().ready
 
 
 async def test_draining_stays_drained(parts: Parts) -> None:

@@ -61,10 +61,7 @@ def test_filter_is_the_same_for_every_split_in_two_and_for_single_characters(
     assert run_filter(text, {1, 2, 3}, list(range(len(text)))) == (expected, used)
 
 
-@given(
-    text=st.lists(st.sampled_from(PARTS)).map("".join),
-    cuts=st.lists(st.integers(0, 60)),
-)
+@given(text=st.lists(st.sampled_from(PARTS)).map("".join), cuts=st.lists(st.integers(0, 60)))
 def test_any_split_gives_the_same_and_no_invented_number(text: str, cuts: list[int]) -> None:
     whole = run_filter(text, {1})
     assert run_filter(text, {1}, cuts) == whole

@@ -127,6 +127,16 @@ def test_calls_on_which_nothing_moves_for_long_have_no_idle_limit(config: EnvoyC
         }
 
 
+def test_no_foreign_origin_may_call_unless_it_is_named(config: EnvoyConfig) -> None:
+    def policies(made: EnvoyConfig) -> str:
+        http = yaml.safe_load(envoy.render(made))["static_resources"]["listeners"][0]
+        manager = http["filter_chains"][0]["filters"][0]["typed_config"]
+        return str(manager["route_config"]["virtual_hosts"][0].get("typed_per_filter_config", ""))
+
+    assert policies(config) == ""
+    assert "https://portal.example" in policies(dataclasses.replace(config, cors_origins=["https://portal.example"]))
+
+
 def test_a_missing_descriptor_is_named(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="run `make gen`"):
         envoy.transcoded_services(tmp_path / "none.binpb")

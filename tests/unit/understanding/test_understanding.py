@@ -109,9 +109,7 @@ async def test_actions_and_language() -> None:
         ("talk_to_human", "escalate", "escalate", "primary")
     ]
     billing = await Understanding(None).analyse("I need the invoice for my last payment")
-    assert ("view_billing", "link", "/billing") in [
-        (one.id, one.type, one.action) for one in billing.suggested_actions
-    ]
+    assert ("view_billing", "link", "/billing") in [(one.id, one.type, one.action) for one in billing.suggested_actions]
 
 
 def test_starter_intents_are_sound() -> None:

@@ -50,7 +50,8 @@ ProgressCallback = Callable[[ImportProgress], None]
 def find_documents(path: Path) -> list[tuple[str, Path]]:
     """Documents below a folder as (path relative to it with `/`, file), sorted; a file stands for itself.
 
-    Hidden files and folders are skipped, links to folders are not followed. Raises FileNotFoundError.
+    Hidden files and folders are skipped, and so are links to folders and links that lead out of the folder: what is
+    imported can be read by the whole tenant. Raises FileNotFoundError.
     """
     if path.is_file():
         return [(path.name, path)]
@@ -60,11 +61,14 @@ def find_documents(path: Path) -> list[tuple[str, Path]]:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, Path]]:
+    inside = root.resolve()
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             file = Path(folder, name)
-            if not name.startswith(".") and file.suffix.lower() in SUFFIXES and file.is_file():
+            if name.startswith(".") or file.suffix.lower() not in SUFFIXES or not file.is_file():
+                continue
+            if not file.is_symlink() or file.resolve().is_relative_to(inside):
                 yield PurePosixPath(file.relative_to(root)).as_posix(), file
 
 

@@ -132,7 +132,8 @@ def _same_block(row: int, units: Sequence[Unit]) -> list[int]:
     """The steps of one list in their order."""
     unit = units[row]
     return [
-        near for near, other in enumerate(units)
+        near
+        for near, other in enumerate(units)
         if other.passage == unit.passage and other.block == unit.block and other.kind is Kind.STEP
     ]
 

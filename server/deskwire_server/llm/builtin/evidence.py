@@ -46,9 +46,7 @@ class Judge:
 
     def confidence(self, signs: Signs) -> float:
         """Probability that the passages hold the answer."""
-        total = self.bias + sum(
-            getattr(self.weights, sign.name) * getattr(signs, sign.name) for sign in fields(Signs)
-        )
+        total = self.bias + sum(getattr(self.weights, sign.name) * getattr(signs, sign.name) for sign in fields(Signs))
         return 1.0 / (1.0 + math.exp(-total))
 
     def declines(self, confidence: float) -> bool:
@@ -65,7 +63,7 @@ WITH_VECTORS = Judge(
 WITHOUT_VECTORS = Judge(
     bias=-3.23,
     weights=Signs(likeness=0.0, relevance=1.31, lead=0.0, words=1.45, names=1.94, open=1.16),
-    threshold=0.41,
+    threshold=0.42,
     hopeless=0.15,
 )
 FOREIGN = Judge(

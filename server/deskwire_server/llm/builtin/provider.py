@@ -175,8 +175,13 @@ def _compose(weighed: Weighed, passages: Sequence[Passage]) -> _Answer:
         text=compose.answer(weighed.rows, units, passages, frames, foreign=weighed.foreign),
         confidence=confidence,
         grounded=True,
-        follow_ups=follow_ups(question.text, passages, used, frames, english=question.language not in FRAMES
-                              or question.language == DEFAULT_LANGUAGE),
+        follow_ups=follow_ups(
+            question.text,
+            passages,
+            used,
+            frames,
+            english=question.language not in FRAMES or question.language == DEFAULT_LANGUAGE,
+        ),
     )
 
 
@@ -213,7 +218,7 @@ def pieces(text: str) -> Iterator[str]:
     """`text` in groups of a few words, white space kept; joined they are `text` again."""
     words = _CHUNK.findall(text)
     for start in range(0, len(words), _WORDS_A_CHUNK):
-        yield "".join(words[start:start + _WORDS_A_CHUNK])
+        yield "".join(words[start : start + _WORDS_A_CHUNK])
 
 
 def _tokens(text: str) -> int:

@@ -37,20 +37,27 @@ _CUES: dict[Asks, re.Pattern[str]] = {
         r"richte|lege|stelle?|"
         r"ändere?|\w+e ich|\w+en wir)\b|\bcomment\b|\bcómo\b|\bcomo (?:posso|faço|fazer|puedo)\b|\bcome "
         r"(?:posso|faccio|si)\b|"
-        r"\bhoe (?:kan|moet|doe|wijzig|\w+ ik)\b", re.IGNORECASE),
+        r"\bhoe (?:kan|moet|doe|wijzig|\w+ ik)\b",
+        re.IGNORECASE,
+    ),
     Asks.PLACE: re.compile(
         r"\bwhere\b|\bwhich (?:page|box|button|field|file|menu|screen|section|tab|settings?)\b|\bwo\b|\bwohin\b|\boù\b|"
-        r"\bd[óo]nde\b|\bonde\b|\bdove\b|\bwaar\b", re.IGNORECASE),
+        r"\bd[óo]nde\b|\bonde\b|\bdove\b|\bwaar\b",
+        re.IGNORECASE,
+    ),
     Asks.AMOUNT: re.compile(
         r"\bhow (?:much|many|big|large|small|far)\b|\b(?:price|prices|pricing|costs?|fee|fees|limit|limits|"
         r"maximum|max|minimum|"
         r"quota|allowance|discount|price cut|cheaper|rate)\b|\bwie ?viele?\b|\bkoste[tn]?\b|\bpreise?\b|"
         r"\bcombien\b|\bprix\b|"
-        r"\bcu[áa]nt[oa]s?\b|\bprecio\b|\bquant[oaie]s?\b|\bpreço\b|\bprezzo\b|\bhoeveel\b|\bprijs\b", re.IGNORECASE),
+        r"\bcu[áa]nt[oa]s?\b|\bprecio\b|\bquant[oaie]s?\b|\bpreço\b|\bprezzo\b|\bhoeveel\b|\bprijs\b",
+        re.IGNORECASE,
+    ),
     Asks.TIME: re.compile(
         r"\bwhen\b|\bhow (?:long|often|soon|fast|quickly|late|early)\b|\bwhich day\b|\bwhat time\b|\bdays?\b|\bwann\b|"
         r"\bwie (?:lange|oft)\b|\bquand\b|\bcombien de temps\b|\bcuándo\b|\bquando\b|\bwanneer\b|\bhoe (?:lang|vaak)\b",
-        re.IGNORECASE),
+        re.IGNORECASE,
+    ),
     Asks.YES_NO: re.compile(
         r"(?:^|[.!?,;]\s+)(?:and |but |so |also )?(?:can|could|do|does|did|is|are|was|will|would|may|must|"
         r"should|have|has|am)\s+"
@@ -58,17 +65,24 @@ _CUES: dict[Asks, re.Pattern[str]] = {
         r"[^.!]*\?|\bis there\b|\bpossible\b|^(?:kann|können|ist|sind|gibt|muss|darf|habt|haben)\b|^(?:puis-je|"
         r"peut-on|est-ce|"
         r"avez-vous)\b|^¿?(?:puedo|se puede|hay|es|tienen)\b|^(?:posso|é|existe|há|c'è|è)\b|^(?:kan|is|zijn|mag|heb)\b",
-        re.IGNORECASE),
+        re.IGNORECASE,
+    ),
     Asks.REASON: re.compile(
         r"\bwhy\b|\bhow come\b|\breason\b|\bwhat(?:'s| is) (?:going on|wrong|missing)\b|\bwarum\b|\bwieso\b|"
         r"\bpourquoi\b|"
-        r"\bpor qué\b|\bpor ?quê?\b|\bperché\b|\bwaarom\b|\bcan't be right\b", re.IGNORECASE),
+        r"\bpor qué\b|\bpor ?quê?\b|\bperché\b|\bwaarom\b|\bcan't be right\b",
+        re.IGNORECASE,
+    ),
     Asks.CODE: re.compile(
         r"\b(?:code|snippet|example|sample|config(?:uration)?|script|command|curl|json|yaml|regex|syntax|query|request|"
-        r"header|endpoint|payload|beispiel|exemple|ejemplo|exemplo|esempio|voorbeeld)\b", re.IGNORECASE),
+        r"header|endpoint|payload|beispiel|exemple|ejemplo|exemplo|esempio|voorbeeld)\b",
+        re.IGNORECASE,
+    ),
     Asks.MEANING: re.compile(
         r"\bwhat(?:'s| is| are| does| do)\b|\bmeans?\b|\bdifference\b|\bwas (?:ist|sind|bedeutet)\b|\bqu'est-ce\b|"
-        r"\bqué (?:es|son|significa)\b|\bo que\b|\bche cos\w*\b|\bwat (?:is|zijn|betekent)\b", re.IGNORECASE),
+        r"\bqué (?:es|son|significa)\b|\bo que\b|\bche cos\w*\b|\bwat (?:is|zijn|betekent)\b",
+        re.IGNORECASE,
+    ),
 }
 _POINTS_BACK = re.compile(
     r"\b(?:it|its|that|this|those|these|they|them|there|one|ones|same|else|also|too|instead|then|after that|und|"
@@ -82,7 +96,9 @@ _POINTS_BACK = re.compile(
 _WHETHER = re.compile(
     r"\W*(?:(?:and|but|so|also|hi|hello|hey)\b\W*)*(?:do|does|did|is|are|can|could|may|will|would|have|has|kann|können|"
     r"könnt|gibt|habt|haben|bietet|ist|sind|puis-je|peut-on|est-ce|avez-vous|y a-t-il|puedo|se puede|hay|tienen|posso|"
-    r"existe|há|c'è|avete|kan|kunnen|is er|hebben)\b", re.IGNORECASE)
+    r"existe|há|c'è|avete|kan|kunnen|is er|hebben)\b",
+    re.IGNORECASE,
+)
 _SENTENCE_GAP = re.compile(r"(?<=[.!?:;])\s+")
 _NAME = re.compile(r"\b[A-Z][A-Za-z]*[A-Za-z0-9]+\b")
 _LONGEST_ACRONYM = 5

@@ -19,35 +19,52 @@ _CACHED_TEXTS = 16_384
 _CONTEXT_SHARE = 0.35
 """Weight of a term that comes from the history."""
 
-_FIGURE = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|free|unlimited|"
-    r"none)\b", re.IGNORECASE)
+_FIGURE = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|free|unlimited|"
+    r"none)\b",
+    re.IGNORECASE,
+)
 _TIME = re.compile(
     r"\b(?:minutes?|hours?|days?|weeks?|months?|years?|immediately|instantly|daily|weekly|monthly|yearly|"
     r"annual\w*|monday|"
     r"tuesday|wednesday|thursday|friday|saturday|sunday|once|twice|every|until|after|within|before|real-?time|"
     r"tage?n?|stunden?|"
     r"wochen?|monate?n?|jours?|heures?|semaines?|mois|d[ií]as?|horas?|meses|giorni|ore|dagen|uur|"
-    r"maand\w*)\b", re.IGNORECASE)
+    r"maand\w*)\b",
+    re.IGNORECASE,
+)
 _AFFIRMS = re.compile(
     r"\b(?:yes|no|not|can|can't|cannot|won't|don't|doesn't|never|only|automatically|possible|able|allow\w*|"
     r"support\w*|need|"
-    r"required?|available|includ\w*|without|isn't|aren't|unable|must|always)\b", re.IGNORECASE)
+    r"required?|available|includ\w*|without|isn't|aren't|unable|must|always)\b",
+    re.IGNORECASE,
+)
 _EXPLAINS = re.compile(
     r"\b(?:because|since|due to|caus\w*|reason\w*|therefore|why|means that|as a result|happens?|if|when|so that|"
     r"likely)\b",
-    re.IGNORECASE)
-_DEFINES = re.compile(r"\b(?:is|are|means?|refers? to|shows?|represents?|stands? for|lets? you|allows? "
-    r"you)\b", re.IGNORECASE)
-_PATH = re.compile(r"\*\*|→|>|\b(?:settings?|section|menu|tab|page|button|click|go to|open|top|left|right|"
-    r"field)\b", re.IGNORECASE)
+    re.IGNORECASE,
+)
+_DEFINES = re.compile(
+    r"\b(?:is|are|means?|refers? to|shows?|represents?|stands? for|lets? you|allows? "
+    r"you)\b",
+    re.IGNORECASE,
+)
+_PATH = re.compile(
+    r"\*\*|→|>|\b(?:settings?|section|menu|tab|page|button|click|go to|open|top|left|right|"
+    r"field)\b",
+    re.IGNORECASE,
+)
 _VAGUE = re.compile(
     r"^(?:see|for more|for details|read|learn|check out|visit|note|here(?:'s| is| are)|below|following|in this|"
     r"this (?:guide|"
-    r"page|article|section))\b|(?:below|following)[^.]{0,40}:?$|:$", re.IGNORECASE)
+    r"page|article|section))\b|(?:below|following)[^.]{0,40}:?$|:$",
+    re.IGNORECASE,
+)
 _EMPTY = re.compile(
     r"^(?:thanks?|thank you|congratulations|enjoy|welcome|p\.s\.?|that's it|that's all|done|good luck|great)\b"
     r"[^.!]{0,40}[.!]*$",
-    re.IGNORECASE)
+    re.IGNORECASE,
+)
 _FEWEST_WORDS = 4
 _UNKNOWN_QUANTILE = 0.5
 
@@ -173,25 +190,31 @@ def score(
     all_terms = (*read.terms, *read.context_terms)
     count = len(read.units)
     shared = np.array([coverage(all_terms, terms, read.weights) for terms in read.unit_terms])
-    around = np.array([
-        coverage(all_terms, terms | headings, read.weights)
-        for terms, headings in zip(read.unit_terms, read.heading_terms, strict=True)
-    ])
+    around = np.array(
+        [
+            coverage(all_terms, terms | headings, read.weights)
+            for terms, headings in zip(read.unit_terms, read.heading_terms, strict=True)
+        ]
+    )
     passage_words = np.array([coverage(all_terms, terms, read.weights) for terms in read.passage_terms])
     likeness = _likeness(count, vectors, query)
     best = _by_passage(read.units, likeness, len(passages))
     rank = np.array([1.0 / (1 + 0.5 * unit.passage) for unit in read.units])
     scores = (
-        weights.words * shared
-        + weights.context_words * around
-        + weights.likeness * likeness
-        + weights.passage_likeness * np.array([best[unit.passage] for unit in read.units])
-        + weights.passage_rank * rank
-        + weights.kind * np.array([_fits(question, unit) for unit in read.units])
-        + weights.place * np.array([1.0 / (1 + unit.order) for unit in read.units])
-        + weights.vague * np.array([_vagueness(unit) for unit in read.units])
-        + weights.length * np.array([min(1.0, len(unit.text) / 120) for unit in read.units])
-    ) if count else np.zeros(0)
+        (
+            weights.words * shared
+            + weights.context_words * around
+            + weights.likeness * likeness
+            + weights.passage_likeness * np.array([best[unit.passage] for unit in read.units])
+            + weights.passage_rank * rank
+            + weights.kind * np.array([_fits(question, unit) for unit in read.units])
+            + weights.place * np.array([1.0 / (1 + unit.order) for unit in read.units])
+            + weights.vague * np.array([_vagueness(unit) for unit in read.units])
+            + weights.length * np.array([min(1.0, len(unit.text) / 120) for unit in read.units])
+        )
+        if count
+        else np.zeros(0)
+    )
     return Scored(read.units, scores, likeness, shared, passage_words, vectors is not None)
 
 

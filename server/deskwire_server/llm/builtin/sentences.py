@@ -14,9 +14,7 @@ _ABBREVIATIONS = frozenset(_SHORTENED.split())
 _CODE_SPAN = re.compile(r"(`+)(?:(?!\1).)+?\1", re.DOTALL)
 _END = re.compile(r"(?P<mark>[.!?…]+[\"'”’»)\]*_]*)(?P<gap>\s+)(?=(?P<next>\S))|(?P<wide>[。！？]+[」』”]*)")
 _LAST_WORD = re.compile(r"([^\s(\[\"'“„«]+)$")
-_MONTH = re.compile(
-    r"(?:jan|feb|mär|apr|mai|jun|jul|aug|sep|okt|nov|dez|maj)[a-zäöü]*\b", re.IGNORECASE
-)
+_MONTH = re.compile(r"(?:jan|feb|mär|apr|mai|jun|jul|aug|sep|okt|nov|dez|maj)[a-zäöü]*\b", re.IGNORECASE)
 _OPENERS = "\"'“„«(¿¡*_`["
 
 
@@ -28,7 +26,7 @@ def split_sentences(text: str) -> list[str]:
     for match in _END.finditer(text):
         if any(begin < match.start() < end for begin, end in protected):
             continue
-        if match["wide"] is None and not _ends_sentence(text[start:match.start()], match):
+        if match["wide"] is None and not _ends_sentence(text[start : match.start()], match):
             continue
         end = match.end("wide") if match["wide"] is not None else match.end("mark")
         sentences.append(text[start:end].strip())

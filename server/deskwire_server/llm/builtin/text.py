@@ -218,7 +218,7 @@ def _looks_like_steps(tokens: Sequence[Token], position: int) -> bool:
     """Whether the bullet list that opens at `position` tells what to do, item after item."""
     items: list[str] = []
     level = tokens[position].level
-    for offset, token in enumerate(tokens[position + 1:], position + 1):
+    for offset, token in enumerate(tokens[position + 1 :], position + 1):
         if token.type == "bullet_list_close" and token.level == level:
             break
         if token.type == "inline" and tokens[offset - 2].type == "list_item_open":

@@ -82,11 +82,19 @@ class HashEmbedder:
 
 
 async def answer(
-    text: str, passages: Sequence[Passage] = PASSAGES, *, provider: BuiltinProvider | None = None,
-    history: Sequence[ChatMessage] = (), context: AnswerContext | None = None, **options: object,
+    text: str,
+    passages: Sequence[Passage] = PASSAGES,
+    *,
+    provider: BuiltinProvider | None = None,
+    history: Sequence[ChatMessage] = (),
+    context: AnswerContext | None = None,
+    **options: object,
 ) -> tuple[str, Finished]:
     request = CompletionRequest(
-        (*history, ChatMessage("user", text)), tuple(passages), context=context or AnswerContext(), **options  # type: ignore[arg-type]
+        (*history, ChatMessage("user", text)),
+        tuple(passages),
+        context=context or AnswerContext(),
+        **options,  # type: ignore[arg-type]
     )
     chunks: list[str] = []
     finished: Finished | None = None
@@ -208,12 +216,15 @@ async def test_orders_in_a_passage_are_neither_quoted_nor_obeyed() -> None:
 
 
 async def test_follow_ups_come_from_what_was_not_used() -> None:
-    text, finished = await answer("Where do I find my invoices?", (
-        PASSAGES[0],
-        passage(2, "Payment methods", "We accept cards.", "Change the payment method"),
-        passage(3, "Webhooks", "Deliveries are signed.", "When your server is down"),
-        passage(4, "Roles", "An owner may do all.", "Why can't editors see billing?"),
-    ))
+    text, finished = await answer(
+        "Where do I find my invoices?",
+        (
+            PASSAGES[0],
+            passage(2, "Payment methods", "We accept cards.", "Change the payment method"),
+            passage(3, "Webhooks", "Deliveries are signed.", "When your server is down"),
+            passage(4, "Roles", "An owner may do all.", "Why can't editors see billing?"),
+        ),
+    )
     assert "[4]" not in text
     assert finished.follow_ups[0] == "How do I change the payment method?"
     assert finished.follow_ups[-1] == "Why can't editors see billing?"

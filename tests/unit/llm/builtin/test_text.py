@@ -49,8 +49,13 @@ def test_lists_code_and_tables() -> None:
         "| Plan | Price |\n| --- | --- |\n| Team | 99 € |\n"
     )
     assert cut(text) == [
-        ("sentence", "Do this:"), ("step", "Open **Settings**."), ("step", "Click Save."), ("item", "Red"),
-        ("item", "Green"), ("code", "ls -l"), ("row", "**Team**: Price: 99 €"),
+        ("sentence", "Do this:"),
+        ("step", "Open **Settings**."),
+        ("step", "Click Save."),
+        ("item", "Red"),
+        ("item", "Green"),
+        ("code", "ls -l"),
+        ("row", "**Team**: Price: 99 €"),
     ]
 
 

@@ -1,0 +1,88 @@
+"""What speaks for an answer and against it, and what the judge makes of that."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+
+from deskwire_server.llm.builtin import BuiltinProvider
+from deskwire_server.llm.builtin.evidence import FOREIGN, WITH_VECTORS, WITHOUT_VECTORS, Judge, Signs
+from deskwire_server.llm.builtin.question import names_in, read_question
+from deskwire_server.llm.port import ChatMessage, CompletionRequest, Passage
+
+SLACK = "Open **Settings → Integrations** and click **Connect** beside Slack. Alerts then arrive in a channel."
+BILLING = "Invoices are under **Settings → Billing**."
+
+
+def passage(number: int, title: str, text: str, relevance: float) -> Passage:
+    return Passage(number, f"a{number}", f"c{number}", title, (), f"{number}.md", "", text, relevance)
+
+
+PASSAGES = (passage(1, "Connect Slack", SLACK, 0.6), passage(2, "Invoices", BILLING, 0.2))
+
+
+async def signs(text: str, *history: ChatMessage, passages: tuple[Passage, ...] = PASSAGES) -> Signs:
+    request = CompletionRequest((*history, ChatMessage("user", text)), passages)
+    return (await BuiltinProvider().weigh(request)).signs
+
+
+async def test_a_name_that_no_passage_holds_speaks_against() -> None:
+    there, missing = await signs("How do alerts get into Slack?"), await signs("How do alerts get into Discord?")
+    assert (there.names, missing.names) == (1.0, 0.5)
+    assert missing.words < there.words
+    assert WITHOUT_VECTORS.confidence(missing) < WITHOUT_VECTORS.confidence(there)
+
+
+async def test_a_misspelt_name_is_not_missing() -> None:
+    assert (await signs("How do alerts get into Slakc?")).names == 1.0
+
+
+async def test_the_lead_is_over_the_next_article_not_the_next_passage() -> None:
+    twice = (PASSAGES[0], replace(PASSAGES[0], number=3, chunk_id="c3", relevance=0.5), PASSAGES[1])
+    assert (await signs("Slack alerts", passages=twice)).lead == pytest.approx(0.4)
+    assert (await signs("Slack alerts", passages=PASSAGES[:1])).lead == pytest.approx(0.6)
+
+
+async def test_asking_whether_something_exists_speaks_against_unless_it_leans_on_the_history() -> None:
+    assert (await signs("Can I send alerts to Slack?")).open == 0.0
+    assert (await signs("How do I send alerts to Slack?")).open == 1.0
+    before = (ChatMessage("user", "How do I connect Slack?"), ChatMessage("assistant", "Under Settings. [1]"))
+    assert (await signs("Can I undo that?", *before)).open == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Does it work with Microsoft Teams?", ["microsoft", "teams"]),
+        ("We need HIPAA and SOC 2", ["hipaa", "soc"]),
+        ("LinkedIn ads", ["linkedin", "linked", "in"]),
+        ("My dashboard is BROKEN since yesterday", []),
+        ("How Do I Change My Password", []),
+        ("Discord", []),
+        ("Thanks. How do I start?", []),
+    ],
+)
+def test_names_are_told_by_capital_letters(text: str, names: list[str]) -> None:
+    assert set(names_in(text, "en")) <= set(names)
+    assert bool(names_in(text, "en")) == bool(names)
+
+
+def test_german_nouns_are_no_names() -> None:
+    assert names_in("Wo finde ich die Rechnung?", "de") == []
+
+
+@pytest.mark.parametrize("text", ["Do you offer maps?", "And is there an app?", "Gibt es eine App?", "¿Puedo pagar?"])
+def test_questions_for_existence_are_known_in_other_languages(text: str) -> None:
+    assert read_question((ChatMessage("user", text),), "en").asks_whether
+
+
+@pytest.mark.parametrize("judge", [WITH_VECTORS, WITHOUT_VECTORS, FOREIGN])
+def test_no_sign_for_an_answer_lowers_confidence(judge: Judge) -> None:
+    nothing = Signs(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    base = judge.confidence(nothing)
+    assert judge.declines(base)
+    for sign in fields(Signs):
+        assert judge.confidence(replace(nothing, **{sign.name: 1.0})) >= base
+    assert not judge.declines(judge.confidence(Signs(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)))
+    assert judge.hopeless < judge.threshold
