@@ -269,7 +269,10 @@ def _stages(settings: Settings, tenants: TenantDirectory, revocations: Revocatio
     shared = None
     if settings.redis_url is not None and settings.calls_per_minute:
         shared = RedisStorage(
-            "async+" + settings.redis_url.get_secret_value(), implementation="redispy", key_prefix="deskwire:limits"
+            "async+" + settings.redis_url.get_secret_value(),
+            socket_timeout=0.5,
+            implementation="redispy",
+            key_prefix="deskwire:limits",
         )
     return [
         RequestId(),
@@ -323,7 +326,7 @@ def _redis(settings: Settings) -> Redis | None:
     return Redis.from_url(
         settings.redis_url.get_secret_value(),
         socket_connect_timeout=1.0,
-        socket_timeout=2.0,
+        socket_timeout=0.5,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=10,
     )

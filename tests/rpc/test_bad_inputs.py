@@ -281,6 +281,7 @@ async def test_67_a_bad_document_is_reported_and_the_rest_goes_in(admin: Client)
         "page.html": (b"\x00\x01\x02%PDF-1.7 \xff\xfe", "text/html"),
         "empty.md": (b"", ""),
         "bad.txt": (b"\xff\xfe\xfa broken \x80", "text/plain"),
+        "../climbs.md": (b"# Out\n\nOf the folder.", ""),
         "tool.exe": (b"MZ\x90\x00", "application/octet-stream"),
         "last.md": (b"# Billing\n\nInvoices are sent by e-mail.", ""),
     }

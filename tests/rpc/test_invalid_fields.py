@@ -130,8 +130,10 @@ INVALID_FIELDS: list[tuple[str, str, Sequence[Message | bytes], str]] = [
      [knowledge_pb2.UpdateArticleRequest(article=knowledge_pb2.Article(id="x"))], "article"),
     ("48", KNOWLEDGE + "DeleteArticle", [knowledge_pb2.DeleteArticleRequest(article_id="x")], "article_id"),
     ("NUL in a filter", KNOWLEDGE + "ListArticles", [knowledge_pb2.ListArticlesRequest(query="\0")], "query"),
-    ("a path that climbs", KNOWLEDGE + "ImportArticles",
-     [knowledge_pb2.ImportArticlesRequest(source_path="../a.md", content=b"# A")], "source_path"),
+    ("a path that climbs", KNOWLEDGE + "CreateArticle", [knowledge_pb2.CreateArticleRequest(
+        article=knowledge_pb2.Article(title="t", content="x", source_path="../a.md"))], "article.source_path"),
+    ("an address that runs", KNOWLEDGE + "CreateArticle", [knowledge_pb2.CreateArticleRequest(
+        article=knowledge_pb2.Article(title="t", content="x", url="javascript:alert(1)"))], "article.url"),
     ("44", PORTAL + "Chat", [portal_pb2.PortalAssistantServiceChatRequest()], "message.text"),
     ("NaN in a profile", PORTAL + "Chat", [portal_pb2.PortalAssistantServiceChatRequest(
         message="Hi", context=portal_pb2.PortalContext(user_profile=_struct(name=float("nan"))))],

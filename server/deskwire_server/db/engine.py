@@ -83,7 +83,7 @@ class Database:
             pool_pre_ping=False,
             json_serializer=_json,
             json_deserializer=orjson.loads,
-            connect_args={"timeout": 5, "command_timeout": 30},
+            connect_args={"timeout": 5, "command_timeout": 10},
         )
         event.listen(self.engine.sync_engine, "handle_error", _drop_broken)
 
@@ -124,7 +124,7 @@ class Database:
                         min_size=1,
                         max_size=self._pool_size,
                         timeout=5,
-                        command_timeout=30,
+                        command_timeout=10,
                         init=_use_orjson,
                         max_inactive_connection_lifetime=300,
                     )

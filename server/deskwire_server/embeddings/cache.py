@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Literal
@@ -18,6 +19,8 @@ from deskwire_server.embeddings.port import Embedder, Vectors
 _SLICE = 512
 """Texts of one round trip to Redis."""
 _log = structlog.get_logger(__name__)
+_LEFT_IN_PEACE = 5.0
+"""Seconds for which Redis is not asked after it failed: one that hangs would cost every call its timeout."""
 
 
 class CachedEmbedder:
@@ -30,6 +33,7 @@ class CachedEmbedder:
         self._ttl = ttl
         self._local: OrderedDict[str, Vectors] = OrderedDict()
         self._local_entries = local_entries
+        self._away_until = 0.0
 
     @property
     def name(self) -> str:
@@ -78,14 +82,14 @@ class CachedEmbedder:
             self._local.popitem(last=False)
 
     async def _from_redis(self, keys: list[str]) -> dict[str, Vectors]:
-        if self._redis is None or not keys:
+        if self._redis is None or not keys or time.monotonic() < self._away_until:
             return {}
         values: list[object] = []
         try:
             for start in range(0, len(keys), _SLICE):
                 values += await self._redis.mget(keys[start : start + _SLICE])
         except (RedisError, OSError) as error:
-            _log.debug("embedding_cache_away", error=type(error).__name__)
+            self._leave_in_peace(error)
             return {}
         size = self.dimensions * 4
         return {
@@ -95,7 +99,7 @@ class CachedEmbedder:
         }
 
     async def _to_redis(self, fresh: dict[str, Vectors]) -> None:
-        if self._redis is None:
+        if self._redis is None or time.monotonic() < self._away_until:
             return
         keys = list(fresh)
         try:
@@ -105,4 +109,8 @@ class CachedEmbedder:
                         pipeline.set(key, fresh[key].astype("<f4").tobytes(), ex=self._ttl)
                     await pipeline.execute()
         except (RedisError, OSError) as error:
-            _log.debug("embedding_cache_away", error=type(error).__name__)
+            self._leave_in_peace(error)
+
+    def _leave_in_peace(self, error: Exception) -> None:
+        _log.debug("embedding_cache_away", error=type(error).__name__)
+        self._away_until = time.monotonic() + _LEFT_IN_PEACE

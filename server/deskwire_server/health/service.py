@@ -16,6 +16,7 @@ from deskwire_server.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 _PATIENCE = 3.0
+_FAREWELL = 0.5
 _GIVEN_UP = 30.0
 Check = Callable[[], Awaitable[None]]
 """Raises when the part is away."""
@@ -82,8 +83,12 @@ class HealthService:
                 await self.look()
                 await asyncio.sleep(self._interval if self.report().ready else self._interval / 4)
         finally:
-            for _, check in self._looking.values():
+            left = [check for _, check in self._looking.values()]
+            for check in left:
                 check.cancel()
+            if left:
+                # One that waits for a frozen part does not heed this; the worker's end must not wait for it.
+                await asyncio.wait(left, timeout=_FAREWELL)
 
     async def look(self) -> None:
         """Look at every part once and publish what was found."""
@@ -119,7 +124,7 @@ class HealthService:
         done, _ = await asyncio.wait({under_way}, timeout=_PATIENCE)
         if not done:
             return False
-        del self._looking[part]
+        self._looking.pop(part, None)
         (outcome,) = await asyncio.gather(under_way, return_exceptions=True)
         if isinstance(outcome, BaseException):
             # Whatever a part's client raises means the same here: it can't be reached.

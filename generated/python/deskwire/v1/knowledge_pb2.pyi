@@ -83,7 +83,7 @@ class Article(_message.Message):
     category: _builtins.str
     """Category; the first folder of the source path when none was set."""
     url: _builtins.str
-    """Where people read it."""
+    """Where people read it: an http or https address, or a path of the portal's own that begins with `/`."""
     source_path: _builtins.str
     """Path of its file relative to the imported folder; unique in the tenant; empty for articles written by hand."""
     language: _builtins.str
@@ -597,7 +597,9 @@ class ImportArticlesRequest(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     source_path: _builtins.str
-    """Path relative to the folder, with `/`; the document's identity in the tenant."""
+    """Path relative to the folder, with `/` and without `..`, 1 to 1,024 characters; the document's identity in the tenant.
+    A document with another one is reported and the rest goes in.
+    """
     content: _builtins.bytes
     """The file's bytes, at most 3 MiB; a larger one is reported and the rest goes in."""
     media_type: _builtins.str

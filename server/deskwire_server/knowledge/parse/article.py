@@ -26,8 +26,8 @@ _MAX_TAGS = 50
 _MAX_TAG = 100
 _MAX_CATEGORY = 200
 _MAX_URL = 2048
-_FIRST_HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
-_ANY_H1 = re.compile(r"^#[ \t]+(.+?)[ \t]*#*[ \t]*$", re.M)
+_FIRST_HEADING = re.compile(r"\A\s*+#[ \t]++(\S[^\n]*+)(?:\n|\Z)")
+_ANY_H1 = re.compile(r"^#[ \t]++(\S.*+)$", re.M)
 
 
 def parse_document(document: Document) -> ParsedDocument:
@@ -43,12 +43,12 @@ def parse_document(document: Document) -> ParsedDocument:
     content, links = (markdown.strip(), ()) if kind is DocumentType.TEXT else clean_markdown(markdown)
     title = matter.text("title", "sidebar_label")
     heading = _FIRST_HEADING.match(content) if kind is not DocumentType.TEXT else None
-    if heading is not None and (not title or plain(heading.group(1)).casefold() == title.casefold()):
-        title = title or plain(heading.group(1))
+    if heading is not None and (not title or _heading(heading).casefold() == title.casefold()):
+        title = title or _heading(heading)
         content = content[heading.end() :].strip("\n")
     if not title:
         other = _ANY_H1.search(content) if kind is not DocumentType.TEXT else None
-        title = plain(other.group(1)) if other else _title_of_path(document.source_path)
+        title = _heading(other) if other else _title_of_path(document.source_path)
     if not any(char.isalnum() for char in content):
         raise DocumentRejected(DocumentFault.EMPTY, "nothing is left of the document once its markup is removed")
     url = document.url or matter.text("url", "permalink", "canonical_url", "canonical")
@@ -88,6 +88,13 @@ def _from_html(text: str) -> tuple[FrontMatter, str]:
     # The page's title carries the site's name; the heading is the article's own.
     fields["title"] = first.get_text(" ", strip=True) if first is not None else re.split(r"\s+[|–—·]\s+", page_title)[0]
     return FrontMatter(fields), to_markdown(main)
+
+
+def _heading(match: re.Match[str]) -> str:
+    """Text of a heading, without the `#` that may close it; those of `C#` stay."""
+    text: str = match.group(1).rstrip()
+    bare = text.rstrip("#")
+    return plain(bare if bare.endswith((" ", "\t")) else text)
 
 
 def _title_of_path(source_path: str) -> str:

@@ -9,9 +9,7 @@ from deskwire_server.knowledge.parse.document import Link
 from deskwire_server.knowledge.parse.tags import Tag, skip_braces, tags
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_FENCE = re.compile(
-    r"^(?P<indent>(?:[ \t]|>[ \t]?)*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)$"
-)
+_FENCE = re.compile(r"^(?P<indent>[ \t>]*+(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)$")
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)
 _MASK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 _MODULE_LINE = re.compile(
@@ -20,11 +18,11 @@ _MODULE_LINE = re.compile(
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 _DROPPED = re.compile(
     r"<(script|style|noscript|iframe|svg|video|audio|object|template|button|form|nav|footer)\b"
-    r"[^>]*(?:/>|>.*?(?:</\1\s*>|\Z))",
+    r"[^>]{0,2000}(?:/>|>.*?(?:</\1\s*>|\Z))",
     re.S | re.I,
 )
 _TABLE = re.compile(r"<table\b.*?</table\s*>", re.S | re.I)
-_IMAGE = re.compile(r"!\[(?:[^\[\]]|\[[^\]]*\])*\](?:\((?:[^()\n]|\([^()\n]*\))*\)|\[[^\]\n]*\])")
+_IMAGE = re.compile(r"!\[(?:[^\[\]]|\[[^\]]{0,500}\]){0,2000}+\](?:\((?:[^()\n]|\([^()\n]*\)){0,2000}+\)|\[[^\]\n]*\])")
 _LINK = re.compile(
     r"(?<!!)\[((?:[^\[\]\n]|\[[^\[\]\n]*\]|\n(?!\n))*)\]"
     r"\(\s*<?((?:[^()\s<>]|\([^()\s]*\))*)>?(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
@@ -32,7 +30,8 @@ _LINK = re.compile(
 _REFERENCE_LINK = re.compile(r"\[([^\[\]\n]+)\]\[([^\[\]\n]*)\]")
 _REFERENCE = re.compile(r"^ {0,3}\[([^\]\n^]+)\]:[ \t]*<?(\S+?)>?(?:[ \t]+[\"'(].*)?[ \t]*$", re.M)
 _ADMONITION = re.compile(r"^([ \t]*):{3,}[ \t]*(?:([A-Za-z][\w-]*)(?:\[([^\]]*)\])?(?:\{[^}]*\})?[ \t]*(.*))?$", re.M)
-_ANCHOR = re.compile(r"^(#{1,6}[ \t].*?)[ \t]*\{#[\w:.-]+\}[ \t]*$", re.M)
+_ANCHOR = re.compile(r"^(#{1,6}[ \t].*?)(?<![ \t])[ \t]*+\{#[\w:.-]+\}[ \t]*$", re.M)
+_MAX_OPEN_ENDED = 50
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _ADDRESS = re.compile(r"^(?:https?|mailto|tel):", re.I)
 _DROPPED_TAGS = frozenset({"img", "source", "track", "input", "hr", "link", "meta", "wbr"})
@@ -143,7 +142,7 @@ def clean_markdown(text: str) -> tuple[str, tuple[Link, ...]]:
     text = _without_modules(text)
     text = _COMMENT.sub("", text)
     text = _DROPPED.sub("", text)
-    text = _TABLE.sub(_table, text)
+    text = _without_tables(text)
     text = _IMAGE.sub("", text)
     text = _without_expressions(text)
     text = _translate_tags(text)
@@ -158,13 +157,20 @@ def plain(markdown: str) -> str:
     """`markdown` as it is read aloud: links as their text, no emphasis, no rules. For search, not for display."""
     text = _LINK.sub(r"\1", markdown)
     text = re.sub(r"^[ \t]*(?:`{3,}|~{3,}).*$", "", text, flags=re.M)
-    text = re.sub(r"^[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+[ \t]*:?-*:?[ \t]*$", "", text, flags=re.M)
+    text = re.sub(r"^[ \t]*+(?:\|[ \t]*+)?(?::?-{2,}+:?[ \t]*+\|[ \t]*+)++:?-*+:?[ \t]*+$", "", text, flags=re.M)
     text = re.sub(r"^[ \t]*(?:>[ \t]?)+", "", text, flags=re.M)
     text = re.sub(r"^#{1,6}[ \t]+", "", text, flags=re.M)
-    text = re.sub(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", r"\2", text, flags=re.S)
+    text = re.sub(r"(\*\*|__)(?=\S)(.{1,2000}?)(?<=\S)\1", r"\2", text, flags=re.S)
     text = re.sub(r"(?<![\w*])[*_](?=\S)([^*_\n]+?)(?<=\S)[*_](?![\w*])", r"\1", text)
     text = text.replace("`", "")
     return _EMPTY_LINES.sub("\n\n", text).strip()
+
+
+def _without_tables(text: str) -> str:
+    """Tables of HTML as those of Markdown. What stands behind the last end of a table is not searched for its begin."""
+    end = text.lower().rfind("</table")
+    end = text.find(">", end) + 1 if end >= 0 else 0
+    return _TABLE.sub(_table, text[:end]) + text[end:]
 
 
 def _table(match: re.Match[str]) -> str:
@@ -225,10 +231,16 @@ def _without_expressions(text: str) -> str:
     text = re.sub(r"\{/\*.*?\*/\}", "", text, flags=re.S)
     out: list[str] = []
     last = 0
-    for match in re.finditer(r"^[ \t]*\{", text, flags=re.M):
+    open_ended = 0
+    for match in re.finditer(r"^[ \t]*+\{", text, flags=re.M):
         if match.start() < last:
             continue
         end = skip_braces(text, match.end() - 1)
+        if end is None:
+            # Each costs a long search; a text with so many that never end is not MDX.
+            open_ended += 1
+            if open_ended > _MAX_OPEN_ENDED:
+                break
         if end is not None and text[end:].split("\n", 1)[0].strip() == "":
             out.append(text[last : match.start()])
             last = end
