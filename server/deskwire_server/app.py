@@ -162,7 +162,13 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     runner = TurnRunner(
         store=turns,
         hub=hub,
-        answerer=Answerer(knowledge, understanding, registry),
+        answerer=Answerer(
+            knowledge,
+            understanding,
+            registry,
+            history_tokens=settings.history_tokens,
+            passage_tokens=settings.passage_tokens,
+        ),
         metrics=metrics,
         history=settings.max_conversation_history,
         response_timeout=settings.response_timeout,

@@ -285,6 +285,20 @@ class Settings(BaseSettings):
         validation_alias=_names("MAX_CONVERSATION_HISTORY"),
         description="Messages of history that an answer sees, 50 at most.",
     )
+    history_tokens: int = Field(
+        4_000,
+        ge=0,
+        le=200_000,
+        validation_alias=_names("DESKWIRE_HISTORY_TOKENS"),
+        description="Estimated tokens of history that an answer sees at most; the oldest messages give way.",
+    )
+    passage_tokens: int = Field(
+        4_000,
+        ge=1,
+        le=200_000,
+        validation_alias=_names("DESKWIRE_PASSAGE_TOKENS"),
+        description="Estimated tokens of retrieved passages that an answer sees at most; the best one always.",
+    )
     max_message_length: int = Field(
         8_000,
         ge=1,

@@ -13,8 +13,9 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from deskwire_server.llm.port import ProviderError
+from tests.support.postgres import TestPostgres
 from tests.support.provider import ScriptedProvider
-from tests.support.server import Client, Server
+from tests.support.server import Client, Server, make_settings, running_server
 
 TERMINAL = {"message_completed", "turn_failed", "turn_cancelled"}
 
@@ -86,6 +87,15 @@ async def test_history_informs_the_next_answer_unless_it_is_off(ana: Client, pro
 
     seen = [[message.content for message in request.messages] for request in provider.requests]
     assert seen == [["first"], ["first", "Hello there.", "second"], ["Hello there.", "third"], ["fourth"]]
+
+
+async def test_history_keeps_to_its_budget(postgres: TestPostgres, provider: ScriptedProvider, tenant: str) -> None:
+    async with running_server(make_settings(postgres, history_tokens=10), provider=provider) as server:
+        client = server.client(tenant=tenant)
+        await send(client, "a question of more than forty characters, all in all", session_id="s")
+        await send(client, "second", session_id="s")
+
+    assert [message.content for message in provider.requests[1].messages] == ["Hello there.", "second"]
 
 
 async def test_a_repeat_joins_the_first_turn(ana: Client, provider: ScriptedProvider) -> None:

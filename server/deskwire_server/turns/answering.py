@@ -14,6 +14,7 @@ import structlog
 
 from deskwire_server.errors import DomainError
 from deskwire_server.knowledge.parse import plain
+from deskwire_server.llm.history import estimated_tokens, within_budget
 from deskwire_server.llm.port import (
     AnswerContext,
     ChatMessage,
@@ -90,10 +91,21 @@ class Attempt:
 class Answerer:
     """Makes answers. Holds no state between turns."""
 
-    def __init__(self, retriever: Retriever, analyst: Analyst, providers: ProviderRegistry) -> None:
+    def __init__(
+        self,
+        retriever: Retriever,
+        analyst: Analyst,
+        providers: ProviderRegistry,
+        *,
+        history_tokens: int,
+        passage_tokens: int,
+    ) -> None:
+        """`history_tokens` and `passage_tokens` bound what a model reads of each, in estimated tokens."""
         self._retriever = retriever
         self._analyst = analyst
         self._providers = providers
+        self._history_tokens = history_tokens
+        self._passage_tokens = passage_tokens
 
     async def gather(self, attempt: Attempt) -> None:
         """Understand the question and find the evidence; a part that fails is left out."""
@@ -111,7 +123,18 @@ class Answerer:
                     raise result
                 _log.error("gathering_failed", part=part, error=repr(result))
         attempt.understood = understood if isinstance(understood, Understood) else None
-        attempt.passages = passages if isinstance(passages, tuple) else ()
+        attempt.passages = self._fitting(passages) if isinstance(passages, tuple) else ()
+
+    def _fitting(self, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
+        """The best passages that fit into their budget, the first one in any case."""
+        kept: list[Passage] = []
+        left = self._passage_tokens
+        for passage in passages:
+            left -= estimated_tokens(passage.text)
+            if kept and left < 0:
+                break
+            kept.append(passage)
+        return tuple(kept)
 
     async def answer(self, attempt: Attempt, sink: AnswerSink, *, use_fallback: bool) -> None:
         """Stream one provider's answer into `attempt` and `sink`. Raises `ProviderError`."""
@@ -148,7 +171,7 @@ class Answerer:
         context = AnswerContext(**{**asdict(claim.context), "language": language})
         history = [ChatMessage("assistant" if role == "assistant" else "user", text) for role, text in claim.history]
         return CompletionRequest(
-            messages=(*history, ChatMessage("user", claim.question)),
+            messages=(*within_budget(history, self._history_tokens), ChatMessage("user", claim.question)),
             passages=attempt.passages,
             system=system_prompt(context),
             context=context,
@@ -264,7 +287,7 @@ def _confidence(attempt: Attempt, grounded: bool) -> float:
 
 
 def _estimate(request: CompletionRequest, written: str) -> Usage:
-    """Tokens of a call whose provider did not tell them: four characters each, as providers advise."""
-    read = len(request.system) + sum(len(message.content) for message in request.messages)
-    read += sum(len(passage.text) for passage in request.passages)
-    return Usage(input_tokens=read // 4, output_tokens=len(written) // 4)
+    """Tokens of a call whose provider did not tell them."""
+    texts = [request.system, *(each.content for each in request.messages), *(each.text for each in request.passages)]
+    read = sum(map(estimated_tokens, texts))
+    return Usage(input_tokens=read, output_tokens=estimated_tokens(written))
