@@ -21,14 +21,19 @@ _LEANS_BACK = re.compile(
     re.IGNORECASE,
 )
 _ALIKE = 0.8
-_LEAST_SHARE = 0.65
+_LEAST_SHARE = 0.6
 """Units with less than this share of the best score stay out."""
-_LIST_SHARE = 0.8
-"""A step brings the other steps of its list along from this share of the best score on."""
 _LONE_STEP_SHARE = 0.8
-"""A step without its list means little: below this share of the best score it stays out."""
+"""A step brings its list along: below this share of the best score it stays out."""
 _SHORT_CODE = 200
-"""Code of up to so many characters is shown with the sentence that leads to it, asked for or not."""
+"""Code of up to so many characters is shown with the sentence that leads to it where the question asks how."""
+_BARE_WORDS = 4
+"""So few words without an end mark are a heading or a name, which says nothing alone."""
+_END_MARK = re.compile(r"[.!?…;。！？][\"'”’»)*_]*$")
+_LONGEST_YES = 4
+"""A single word is an answer where it is as short as "Yes." is."""
+_LEAST_RELEVANCE = 0.1
+"""A passage with less than this share of the best one's relevance is not quoted."""
 _LIST_COST = 0.6
 """What a list item takes of the room that a sentence takes."""
 
@@ -39,7 +44,6 @@ class Room:
 
     sentences: float = 8.0
     characters: int = 1_400
-    steps: int = 9
     passages: int = 4
     repeat: float = 0.05
     """What each further unit of a passage costs it, in points of score."""
@@ -64,17 +68,37 @@ class _Draft:
         self.characters += len(unit.text)
         return True
 
+    def add_list(self, rows: Sequence[int], row: int, units: Sequence[Unit]) -> None:
+        """Take the steps `rows` in from the first one on, as many as fit; none where `row` would not be reached."""
+        before = (list(self.rows), self.cost, self.characters)
+        for step in rows:
+            if step not in self.rows and not self.add(step, units[step]):
+                break
+        if row not in self.rows and before[0]:
+            self.rows, self.cost, self.characters = before
 
-def choose(question: Question, scored: Scored, room: Room = Room()) -> list[int]:
-    """Rows of the chosen units, in the order they were chosen: the first is the most direct answer."""
+
+def choose(question: Question, scored: Scored, room: Room = Room(), *, opening: int | None = None) -> list[int]:
+    """Rows of the chosen units, in the order they were chosen: the first is the most direct answer.
+
+    `opening`: a row that is to be the first one.
+    """
     units, scores = scored.units, scored.scores
     wants_code = Asks.CODE in question.asks
-    quotable = [row for row, unit in enumerate(units) if unit.kind is not Kind.CODE or wants_code]
+    near = relevant(scored.relevance)
+    quotable = [
+        row
+        for row, unit in enumerate(units)
+        if unit.passage in near and (unit.kind is not Kind.CODE or wants_code) and not _is_bare(unit)
+    ]
     if not quotable:
         return []
     best = float(max(scores[row] for row in quotable))
     left = {row: float(scores[row]) for row in quotable if scores[row] >= min(best, best * _LEAST_SHARE)}
+    code = wants_code or Asks.STEPS in question.asks
     draft = _Draft(room, [])
+    if opening is not None:
+        draft.add(opening, units[opening])
     while left and draft.cost < room.sentences:
         given = Counter(units[row].passage for row in draft.rows)
         # What a passage adds is the less new, the more it has given already.
@@ -84,10 +108,47 @@ def choose(question: Question, scored: Scored, room: Room = Room()) -> list[int]
             continue
         if units[row].kind is Kind.STEP and score < best * _LONE_STEP_SHARE:
             continue
-        for companion in _companions(row, units, whole_list=score >= best * _LIST_SHARE):
+        if units[row].kind is Kind.STEP:
+            draft.add_list(_companions(row, units, code=code), row, units)
+            continue
+        for companion in _companions(row, units, code=code):
             if companion not in draft.rows and not _repeats(companion, draft.rows, units):
                 draft.add(companion, units[companion])
-    return draft.rows
+    return _complete(draft.rows, units)
+
+
+def relevant(relevance: Sequence[float], share: float = _LEAST_RELEVANCE) -> frozenset[int]:
+    """Indices of the passages with at least `share` of the best one's relevance: as a rule, enough to be quoted."""
+    least = share * max(relevance, default=0.0)
+    return frozenset(index for index, value in enumerate(relevance) if value >= least)
+
+
+def _is_bare(unit: Unit) -> bool:
+    """Whether `unit` is but a heading or a name, which is no answer unless its list is quoted."""
+    if unit.kind not in (Kind.SENTENCE, Kind.ITEM) or "`" in unit.text or any(map(str.isdigit, unit.text)):
+        return False
+    count = len(unit.text.split())
+    return (count < _BARE_WORDS and not _END_MARK.search(unit.text)) or (count == 1 and len(unit.text) > _LONGEST_YES)
+
+
+def _complete(rows: list[int], units: Sequence[Unit]) -> list[int]:
+    """`rows` without the sentences that announce what is not among them."""
+    taken = set(rows)
+    for row in sorted(rows, reverse=True):
+        if units[row].kind is not Kind.STEP and _announces(units[row]) and not _is_followed(row, taken, units):
+            taken.discard(row)
+    return [row for row in rows if row in taken] or rows
+
+
+def _announces(unit: Unit) -> bool:
+    return unit.kind is not Kind.CODE and unit.text.rstrip("* ").endswith(":")
+
+
+def _is_followed(row: int, taken: set[int], units: Sequence[Unit]) -> bool:
+    """Whether what `row` announces is taken too: the rest of its paragraph, or the list or code right after it."""
+    if row + 1 not in taken or units[row + 1].passage != units[row].passage:
+        return False
+    return units[row + 1].kind is not Kind.SENTENCE or units[row + 1].block == units[row].block
 
 
 def _may_join(unit: Unit, rows: Sequence[int], units: Sequence[Unit], room: Room) -> bool:
@@ -95,16 +156,23 @@ def _may_join(unit: Unit, rows: Sequence[int], units: Sequence[Unit], room: Room
     return unit.passage in used or len(used) < room.passages
 
 
-def _companions(row: int, units: Sequence[Unit], *, whole_list: bool) -> list[int]:
-    """`row` with what it can't stand without: the sentence it leans back on, the list it introduces or belongs to."""
+def _companions(row: int, units: Sequence[Unit], *, code: bool) -> list[int]:
+    """`row` with what it can't stand without: the sentence it leans back on, the list it introduces or belongs to.
+
+    `code`: whether short code may come along.
+    """
     unit = units[row]
+    if unit.kind is Kind.STEP:
+        return [
+            near
+            for step in _same_block(row, units)
+            for near in (step, *(_following_list(step, units, code=code) if _announces(units[step]) else ()))
+        ]
     rows = [row]
     if unit.kind is Kind.SENTENCE and _LEANS_BACK.match(unit.text) and _is_before(row, units) is not None:
         rows.append(row - 1)
-    if unit.kind in (Kind.SENTENCE, Kind.STEP) and unit.text.rstrip().endswith(":"):
-        rows.extend(_following_list(row, units))
-    if unit.kind is Kind.STEP and whole_list:
-        rows.extend(near for near in _same_block(row, units) if near != row)
+    if _announces(unit):
+        rows.extend(_following_list(row, units, code=code))
     return rows
 
 
@@ -116,25 +184,26 @@ def _is_before(row: int, units: Sequence[Unit]) -> int | None:
     return row - 1 if same and unit.block - before.block <= 1 else None
 
 
-def _following_list(row: int, units: Sequence[Unit]) -> list[int]:
+def _following_list(row: int, units: Sequence[Unit], *, code: bool) -> list[int]:
+    """What `row` announces: the list, or the short code, that comes next."""
     rows = []
     for near in range(row + 1, len(units)):
         unit = units[near]
         if unit.passage != units[row].passage or unit.kind is Kind.SENTENCE or unit.block - units[row].block > 1:
             break
-        if unit.kind is Kind.CODE and len(unit.text) > _SHORT_CODE:
+        if unit.kind is Kind.CODE and (not code or len(unit.text) > _SHORT_CODE):
             break
         rows.append(near)
     return rows
 
 
 def _same_block(row: int, units: Sequence[Unit]) -> list[int]:
-    """The steps of one list in their order."""
+    """The steps of one list in their order, with the items that belong to them."""
     unit = units[row]
     return [
         near
         for near, other in enumerate(units)
-        if other.passage == unit.passage and other.block == unit.block and other.kind is Kind.STEP
+        if other.passage == unit.passage and other.block == unit.block and other.kind in (Kind.STEP, Kind.ITEM)
     ]
 
 

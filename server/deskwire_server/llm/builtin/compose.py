@@ -4,67 +4,113 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from dataclasses import replace
+from textwrap import indent
 
 from deskwire_server.llm.builtin.frames import Frames
 from deskwire_server.llm.builtin.text import Kind, Unit
 from deskwire_server.llm.port import Passage
 
 _LISTS = (Kind.STEP, Kind.ITEM, Kind.ROW)
+_STEP_INDENT = "   "
 _SUGGESTIONS = 3
 _END_MARK = re.compile(r"[.!?…:;。！？][\"'”’»)*_]*$")
 _TRAILING_LINK_TEXT = re.compile(r"\s*\((?:see|more|learn more|read more|docs?)\)\s*$", re.IGNORECASE)
 
 
 def answer(
-    rows: Sequence[int], units: Sequence[Unit], passages: Sequence[Passage], frames: Frames, *, foreign: bool
+    rows: Sequence[int],
+    units: Sequence[Unit],
+    passages: Sequence[Passage],
+    frames: Frames,
+    *,
+    foreign: bool,
+    opening: int | None = None,
 ) -> str:
-    """The reply that quotes `rows`, given best first. `foreign`: the quotations are not in the question's language."""
+    """The reply that quotes `rows`, given best first. `foreign`: the quotations are not in the question's language.
+
+    `opening`: the row to begin with, whatever its place in its passage.
+    """
     blocks: list[str] = [frames.foreign] if foreign else []
-    for index, group in enumerate(_arranged(rows, units)):
-        for block in _blocks([units[row] for row in group], passages):
-            if index == 0 and len(blocks) == (1 if foreign else 0) and block[0].kind is Kind.STEP and not foreign:
+    for index, group in enumerate(_arranged(rows, units, opening)):
+        for block in _blocks([units[row] for row in group]):
+            if index == 0 and not blocks and block[0].kind is Kind.STEP:
                 blocks.append(frames.steps)
             blocks.append(_set(block, passages))
     return "\n\n".join(blocks)
 
 
-def _arranged(rows: Sequence[int], units: Sequence[Unit]) -> list[list[int]]:
-    """Rows by passage, best passage first, each in the passage's order, the most direct sentence of all in front."""
+def _arranged(rows: Sequence[int], units: Sequence[Unit], opening: int | None) -> list[list[int]]:
+    """Rows by passage, best passage first, each in the passage's order but for `opening`."""
     order = list(dict.fromkeys(units[row].passage for row in rows))
-    groups = [sorted(row for row in rows if units[row].passage == passage) for passage in order]
-    first = rows[0]
-    if units[first].kind is Kind.SENTENCE and not units[first].text.endswith(":") and groups[0][0] != first:
-        before = units[first - 1] if first else None
-        leans = before is not None and first - 1 in groups[0] and before.block == units[first].block
-        if not leans:
-            groups[0] = [first, *(row for row in groups[0] if row != first)]
-    return groups
+    return [
+        sorted((row for row in rows if units[row].passage == passage), key=lambda row: (row != opening, row))
+        for passage in order
+    ]
 
 
-def _blocks(group: Sequence[Unit], passages: Sequence[Passage]) -> Iterator[list[Unit]]:
-    """Units that are set together: sentences as a paragraph, items of one kind as a list, code alone."""
-    for kind, run in groupby(group, key=lambda unit: unit.kind):
-        members = list(run)
-        if kind is Kind.CODE:
-            yield from ([member] for member in members)
-        elif kind is Kind.STEP:
-            yield from (list(steps) for _, steps in groupby(members, key=lambda unit: unit.block))
-        else:
-            yield members
+def _blocks(group: Sequence[Unit]) -> Iterator[list[Unit]]:
+    """Units that are set together: sentences as a paragraph, items of one kind as a list, code alone.
+
+    What belongs to a step stays with it.
+    """
+    run: list[Unit] = []
+    for unit in (_without_announcement(unit, after) for unit, after in zip(group, [*group[1:], None], strict=True)):
+        if run and not _goes_on(run, unit):
+            yield run
+            run = []
+        run.append(unit)
+    if run:
+        yield run
+
+
+def _goes_on(run: Sequence[Unit], unit: Unit) -> bool:
+    first = run[0]
+    if first.kind is Kind.STEP:
+        return unit.block == first.block
+    return unit.kind is first.kind and unit.kind is not Kind.CODE
+
+
+def _without_announcement(unit: Unit, after: Unit | None) -> Unit:
+    """`unit`, its colon made an ellipsis where what it announces is not quoted."""
+    if unit.kind is Kind.CODE or not unit.text.endswith(":"):
+        return unit
+    if after is not None and after.passage == unit.passage and after.order == unit.order + 1:
+        return unit
+    return replace(unit, text=unit.text[:-1].rstrip() + "…")
 
 
 def _set(block: Sequence[Unit], passages: Sequence[Passage]) -> str:
     first = block[0]
     cite = f"[{passages[first.passage].number}]"
     if first.kind is Kind.CODE:
-        fence = "~~~" if "```" in first.text else "```"
-        return f"{fence}{first.info}\n{first.text}\n{fence}\n{cite}"
+        return _code(first, cite)
     if first.kind is Kind.STEP and len(block) > 1:
-        return "\n".join(f"{place}. {_quote(unit, cite)}" for place, unit in enumerate(block, 1))
+        return "\n".join(_steps(block, cite))
     if first.kind in _LISTS and len(block) > 1:
         return "\n".join(f"- {_quote(unit, cite)}" for unit in block)
     return " ".join(_quote(unit, cite) for unit in block)
+
+
+def _steps(block: Sequence[Unit], cite: str) -> Iterator[str]:
+    """Lines of a numbered list: each step with the sentences, items and code that belong to it."""
+    number = 0
+    for unit in block:
+        match unit.kind:
+            case Kind.STEP:
+                number += 1
+                yield f"{number}. {_quote(unit, cite)}"
+            case Kind.CODE:
+                yield indent(_code(unit, cite), _STEP_INDENT)
+            case Kind.SENTENCE:
+                yield f"{_STEP_INDENT}{_quote(unit, cite)}"
+            case _:
+                yield f"{_STEP_INDENT}- {_quote(unit, cite)}"
+
+
+def _code(unit: Unit, cite: str) -> str:
+    fence = "~~~" if "```" in unit.text else "```"
+    return f"{fence}{unit.info}\n{unit.text}\n{fence}\n{cite}"
 
 
 def _quote(unit: Unit, cite: str) -> str:

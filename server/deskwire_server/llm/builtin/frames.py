@@ -29,8 +29,6 @@ class Frames:
     acknowledged: str
     ask: str
     """Asked back where a message says nothing."""
-    follow_about: str
-    follow_how: str
 
 
 FRAMES: dict[str, Frames] = {
@@ -58,8 +56,6 @@ FRAMES: dict[str, Frames] = {
         well="I'm doing well, thank you! What can I help you with?",
         acknowledged="All right. Is there anything else I can help with?",
         ask="What would you like to know?",
-        follow_about="What should I know about “{}”?",
-        follow_how="How do I {}?",
     ),
     "de": Frames(
         steps="So geht es:",
@@ -86,8 +82,6 @@ FRAMES: dict[str, Frames] = {
         well="Danke, gut! Wobei kann ich helfen?",
         acknowledged="Alles klar. Kann ich sonst noch helfen?",
         ask="Was möchtest du wissen?",
-        follow_about="Was sollte ich über „{}“ wissen?",
-        follow_how="Wie geht „{}“?",
     ),
     "fr": Frames(
         steps="Voici comment faire :",
@@ -114,8 +108,6 @@ FRAMES: dict[str, Frames] = {
         well="Très bien, merci ! Comment puis-je vous aider ?",
         acknowledged="Entendu. Puis-je vous aider pour autre chose ?",
         ask="Que voulez-vous savoir ?",
-        follow_about="Que faut-il savoir sur « {} » ?",
-        follow_how="Comment faire : « {} » ?",
     ),
     "es": Frames(
         steps="Se hace así:",
@@ -140,8 +132,6 @@ FRAMES: dict[str, Frames] = {
         well="¡Muy bien, gracias! ¿En qué puedo ayudarte?",
         acknowledged="De acuerdo. ¿Puedo ayudarte en algo más?",
         ask="¿Qué quieres saber?",
-        follow_about="¿Qué debo saber sobre «{}»?",
-        follow_how="¿Cómo se hace «{}»?",
     ),
     "pt": Frames(
         steps="Faz-se assim:",
@@ -166,8 +156,6 @@ FRAMES: dict[str, Frames] = {
         well="Tudo bem, obrigado! Em que posso ajudar?",
         acknowledged="Certo. Posso ajudar em mais alguma coisa?",
         ask="O que quer saber?",
-        follow_about="O que devo saber sobre “{}”?",
-        follow_how="Como se faz “{}”?",
     ),
     "it": Frames(
         steps="Ecco come fare:",
@@ -192,8 +180,6 @@ FRAMES: dict[str, Frames] = {
         well="Bene, grazie! Come posso aiutarla?",
         acknowledged="Va bene. Posso aiutarla in altro?",
         ask="Che cosa vuole sapere?",
-        follow_about="Che cosa devo sapere su «{}»?",
-        follow_how="Come si fa: «{}»?",
     ),
     "nl": Frames(
         steps="Zo werkt het:",
@@ -221,8 +207,6 @@ FRAMES: dict[str, Frames] = {
         well="Goed, dank je! Waarmee kan ik je helpen?",
         acknowledged="Prima. Kan ik nog ergens anders mee helpen?",
         ask="Wat wil je weten?",
-        follow_about="Wat moet ik weten over ‘{}’?",
-        follow_how="Hoe werkt ‘{}’?",
     ),
 }
 

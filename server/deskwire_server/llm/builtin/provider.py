@@ -14,6 +14,7 @@ from deskwire_server.embeddings.port import Embedder
 from deskwire_server.errors import Unavailable
 from deskwire_server.llm.builtin import compose
 from deskwire_server.llm.builtin.choose import choose
+from deskwire_server.llm.builtin.definitions import defining
 from deskwire_server.llm.builtin.evidence import Signs, judge_for, signs_of
 from deskwire_server.llm.builtin.followups import follow_ups
 from deskwire_server.llm.builtin.frames import DEFAULT_LANGUAGE, FRAMES, frames_for
@@ -55,6 +56,8 @@ class Weighed:
     signs: Signs
     foreign: bool
     """Whether what is to be quoted is not in the question's language."""
+    opening: int | None = None
+    """The unit to begin with whatever its place: the one that defines what is asked for."""
 
 
 class BuiltinProvider:
@@ -155,10 +158,11 @@ def _weigh(
 ) -> Weighed:
     """What is found, once everything is known. Pure CPU work."""
     scored = score(question, passages, read, vectors, query)
-    rows = choose(question, scored)
+    opening = defining(question, scored, passages)
+    rows = choose(question, scored, opening=opening)
     quoted = detect_language(" ".join(scored.units[row].text for row in rows), default=question.language)
     signs = signs_of(question, read, scored, passages)
-    return Weighed(question, scored, tuple(rows), signs, foreign=quoted != question.language)
+    return Weighed(question, scored, tuple(rows), signs, foreign=quoted != question.language, opening=opening)
 
 
 def _compose(weighed: Weighed, passages: Sequence[Passage]) -> _Answer:
@@ -172,15 +176,14 @@ def _compose(weighed: Weighed, passages: Sequence[Passage]) -> _Answer:
         return _Answer(compose.decline(passages, frames, suggest=suggest), confidence, False)
     used = frozenset(units[row].passage for row in weighed.rows)
     return _Answer(
-        text=compose.answer(weighed.rows, units, passages, frames, foreign=weighed.foreign),
+        text=compose.answer(weighed.rows, units, passages, frames, foreign=weighed.foreign, opening=weighed.opening),
         confidence=confidence,
         grounded=True,
         follow_ups=follow_ups(
             question.text,
             passages,
             used,
-            frames,
-            english=question.language not in FRAMES or question.language == DEFAULT_LANGUAGE,
+            language=question.language if question.language in FRAMES else DEFAULT_LANGUAGE,
         ),
     )
 

@@ -74,7 +74,10 @@ _CUES: dict[Asks, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
     Asks.CODE: re.compile(
-        r"\b(?:code|snippet|example|sample|config(?:uration)?|script|command|curl|json|yaml|regex|syntax|query|request|"
+        r"(?<!discount )(?<!promo )(?<!coupon )(?<!voucher )(?<!qr )(?<!verification )(?<!security )(?<!recovery )"
+        r"(?<!backup )(?<!country )(?<!error )(?<!status )(?<!login )(?<!access )\bcode\b|"
+        r"\b(?:api|http|post|get|curl) requests?\b|"
+        r"\b(?:snippet|example|sample|config(?:uration)?|script|command|curl|json|yaml|regex|syntax|query|"
         r"header|endpoint|payload|beispiel|exemple|ejemplo|exemplo|esempio|voorbeeld)\b",
         re.IGNORECASE,
     ),

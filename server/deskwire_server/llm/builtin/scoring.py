@@ -65,6 +65,15 @@ _EMPTY = re.compile(
     r"[^.!]{0,40}[.!]*$",
     re.IGNORECASE,
 )
+_LICENCE = re.compile(
+    r"\b(?:MERCHANTABILITY|FITNESS FOR A PARTICULAR|sublicen[sc]e|this licen[sc]e|covered work|hereby grant(?:s|ed)|"
+    r"the above copyright notice|without warranty|general public licen[sc]e|licen[sc]ed under the)\b",
+    re.IGNORECASE,
+)
+_LICENCE_TITLE = re.compile(r"^\W*(?:licen[sc]e|copying|copyright|third.party notices)\b", re.IGNORECASE)
+_ABOUT_LICENCES = re.compile(r"\b(?:licen[sc]\w*|lizenz\w*|copyright|open.?source|warrant\w*|legal)\b", re.IGNORECASE)
+_SHOUTED_SHARE = 0.6
+_FEWEST_LETTERS = 25
 _FEWEST_WORDS = 4
 _UNKNOWN_QUANTILE = 0.5
 
@@ -81,6 +90,7 @@ class Weights:
     kind: float = 0.22
     place: float = 0.08
     vague: float = -0.6
+    boilerplate: float = -2.0
     length: float = 0.12
 
 
@@ -97,6 +107,8 @@ class Scored:
     passage_words: NDArray[np.float64]
     """For each passage, share of the question's word weight found in it, title and headings included."""
     has_vectors: bool
+    relevance: tuple[float, ...]
+    """For each passage, the retrieval's opinion of it, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +222,41 @@ def score(
             + weights.kind * np.array([_fits(question, unit) for unit in read.units])
             + weights.place * np.array([1.0 / (1 + unit.order) for unit in read.units])
             + weights.vague * np.array([_vagueness(unit) for unit in read.units])
+            + weights.boilerplate * _boilerplate(question, read.units, passages)
             + weights.length * np.array([min(1.0, len(unit.text) / 120) for unit in read.units])
         )
         if count
         else np.zeros(0)
     )
-    return Scored(read.units, scores, likeness, shared, passage_words, vectors is not None)
+    return Scored(
+        read.units,
+        scores,
+        likeness,
+        shared,
+        passage_words,
+        vectors is not None,
+        tuple(passage.relevance for passage in passages),
+    )
+
+
+def _boilerplate(question: Question, units: Sequence[Unit], passages: Sequence[Passage]) -> NDArray[np.float64]:
+    """1 for each unit that is shouted or part of a licence, which answers nothing but a question about licences."""
+    if _ABOUT_LICENCES.search(question.text):
+        return np.zeros(len(units))
+    licences = {
+        index
+        for index, passage in enumerate(passages)
+        if _LICENCE_TITLE.match(passage.title) or len(set(_LICENCE.findall(passage.text))) > 1
+    }
+    return np.array([float(unit.passage in licences or _is_boilerplate(unit)) for unit in units])
+
+
+def _is_boilerplate(unit: Unit) -> bool:
+    if unit.kind is Kind.CODE:
+        return False
+    letters = [character for character in _plain(unit.text) if character.isalpha()]
+    shouted = len(letters) >= _FEWEST_LETTERS and sum(map(str.isupper, letters)) > _SHOUTED_SHARE * len(letters)
+    return shouted or _LICENCE.search(unit.text) is not None
 
 
 def _vagueness(unit: Unit) -> float:

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 _CACHED_PASSAGES = 2_048
 _LONGEST_ITEM = 280
-"""A list item beyond this many characters is cut into its sentences."""
+"""A list item beyond this many characters is cut into its first sentence, which stands for it, and the others."""
 _LONGEST_SENTENCE = 600
 _SHORTEST_SENTENCE = 3
 _LONGEST_HEADING = 8
 
 _HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->", re.DOTALL)
+_CODE_SPAN = re.compile(r"(`[^`\n]+`)")
 _ANCHOR = re.compile(r"\s*\{#[\w-]+\}|\[​?¶?\]\(#[^)]*\)|¶|\[\]\([^)]*\)")
 _DIRECTIVE = re.compile(r"^\s*:::.*$", re.MULTILINE)
 _BARE_LINK = re.compile(r"<(https?://[^>\s]+)>")
@@ -45,6 +46,8 @@ _STEP_VERB = re.compile(
     r"toggle|repeat|run|search|expand|hover|insert|publish|import|export|give|make|follow|invite|wait|ask|send|fill)\b",
     re.IGNORECASE,
 )
+_OFFERS = re.compile(r"\b(?:either|one of|options|ways|alternatives)\b[^.!?]*:\W*$", re.IGNORECASE)
+"""What leads to choices, of which one is enough."""
 _LABELLED = re.compile(r"^\*\*[^*]+\*\*\s*[:–—-]|^\*\*[^*]+[:.]\*\*")
 """An item that names an option and describes it: a choice, not a step."""
 
@@ -128,8 +131,7 @@ def _walk(tokens: Sequence[Token], passage: int) -> Iterator[Unit]:
             case "ordered_list_open" | "bullet_list_open":
                 if not place.lists:
                     place.block += 1
-                ordered = token.type.startswith("ordered") or _looks_like_steps(tokens, position)
-                place.lists = (*place.lists, "step" if ordered else "item")
+                place.lists = (*place.lists, "step" if _are_steps(tokens, position, place) else "item")
             case "ordered_list_close" | "bullet_list_close":
                 place.lists = place.lists[:-1]
             case "list_item_open":
@@ -178,6 +180,10 @@ def _inline_units(token: Token, place: _Place, passage: int) -> Iterator[Unit]:
         if len(text) <= _LONGEST_ITEM:
             yield Unit(passage, kind, text, place.block, 0, place.heading)
             return
+        # Its first sentence keeps the item's place in the list.
+        first, *others = split_sentences(text)
+        yield Unit(passage, kind, first[:_LONGEST_SENTENCE], place.block, 0, place.heading)
+        text = " ".join(others)
     if not place.lists and _reads_like_a_heading(text):
         place.heading = text
         return
@@ -214,8 +220,17 @@ def _loose_rows(text: str, place: _Place, passage: int) -> Iterator[Unit]:
             yield Unit(passage, Kind.ROW, "; ".join(cells), place.block, 0, place.heading)
 
 
+def _are_steps(tokens: Sequence[Token], position: int, place: _Place) -> bool:
+    """Whether the items of the list that opens at `position` are done one after the other; what is in a step is not."""
+    if "step" in place.lists:
+        return False
+    return tokens[position].type.startswith("ordered") or _looks_like_steps(tokens, position)
+
+
 def _looks_like_steps(tokens: Sequence[Token], position: int) -> bool:
     """Whether the bullet list that opens at `position` tells what to do, item after item."""
+    if position >= 2 and _OFFERS.search(tokens[position - 2].content):
+        return False
     items: list[str] = []
     level = tokens[position].level
     for offset, token in enumerate(tokens[position + 1 :], position + 1):
@@ -246,7 +261,9 @@ def inline_text(token: Token) -> str:
 
 def tidy(text: str) -> str:
     """`text` on one line without stray tags, empty marks, or brackets that read like citations of ours."""
-    text = _HTML_TAG.sub("", without_hidden(text))
+    text = "".join(
+        part if part.startswith("`") else _HTML_TAG.sub("", part) for part in _CODE_SPAN.split(without_hidden(text))
+    )
     text = _CITATION_LIKE.sub("", text) if not text.startswith("`") else text
     text = re.sub(r"\*\*\s*\*\*", "", text)
     text = re.sub(r"\s+([.,;:!?])", r"\1", text)
