@@ -215,7 +215,7 @@ async def test_a_second_message_waits_is_refused_or_interrupts(ana: Client, prov
     assert error_info(refused.value).reason == "ANSWER_RUNNING"
 
     queued = asyncio.create_task(send(ana, "three", session_id="s"))
-    await asyncio.sleep(0.2)
+    await committed(ana, "s", 2)
     assert not queued.done()
     interrupting = asyncio.create_task(
         send(ana, "four", session_id="s", while_answering=chat_pb2.WHILE_ANSWERING_INTERRUPT)
@@ -233,7 +233,7 @@ async def test_queued_messages_are_answered_in_order(ana: Client, provider: Scri
     while not provider.requests:
         await asyncio.sleep(0.01)
     rest = [asyncio.create_task(send(ana, text, session_id="s")) for text in ("two", "three")]
-    await asyncio.sleep(0.2)
+    await committed(ana, "s", 3)
     provider.gate.set()
     results = await asyncio.gather(first, *rest)
 
@@ -363,6 +363,17 @@ async def test_a_client_that_leaves_does_not_end_the_turn(
 
     assert await texts(ana, conversation_id) == ["Hi", "Still there?", "Hello there.", "Hello there."]
     assert [message.content for message in provider.requests[1].messages] == ["Hi", "Hello there.", "Still there?"]
+
+
+async def committed(client: Client, session_id: str, count: int) -> None:
+    """Wait until the conversation of a session holds `count` messages."""
+    request = conversation_pb2.GetOrCreateConversationRequest(session_id=session_id)
+    async with asyncio.timeout(10):
+        while True:
+            found = await client.conversations.GetOrCreateConversation(request, metadata=client.metadata)
+            if found.conversation.message_count >= count:
+                return
+            await asyncio.sleep(0.01)
 
 
 async def texts(client: Client, conversation_id: str) -> list[str]:
