@@ -28,12 +28,11 @@ export function SourcePanel({ citation }: { citation: api.Citation }) {
   useEffect(() => {
     void load();
   }, [load]);
-  useEffect(() => {
+  // Before the next paint: later the focus may have gone on, and the opener would be somebody else.
+  useLayoutEffect(() => {
     const opener = document.activeElement;
     panel.current?.focus();
-    return () => {
-      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
-    };
+    return () => heirOf(opener)?.focus();
   }, []);
 
   const close = (): void => {
@@ -81,4 +80,13 @@ function ArticleText({ article, citation }: { article: api.Article; citation: ap
     first?.scrollIntoView({ block: "center", behavior: calm ? "instant" : "smooth" });
   }, [article, citation]);
   return <div class="prose prose-article" ref={host} />;
+}
+
+/** What opened the panel, or what took its place where its answer was drawn anew meanwhile. */
+function heirOf(opener: Element | null): HTMLElement | undefined {
+  if (!(opener instanceof HTMLElement)) return undefined;
+  if (opener.isConnected) return opener;
+  const { citation } = opener.dataset;
+  if (citation === undefined) return undefined;
+  return [...document.querySelectorAll<HTMLElement>(`[data-citation="${citation}"]`)].at(-1);
 }
