@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import grpc
 from deskwire.compat.v1 import portal_pb2, portal_pb2_grpc, site_pb2, site_pb2_grpc, support_pb2, support_pb2_grpc
@@ -70,7 +70,7 @@ from deskwire_server.rpc.validation import check
 from deskwire_server.settings import Settings
 from deskwire_server.tenants.service import TenantDirectory
 from deskwire_server.turns.answering import Answerer
-from deskwire_server.turns.hub import Hub, Wake
+from deskwire_server.turns.hub import Hub
 from deskwire_server.turns.lease import WorkerLease
 from deskwire_server.turns.relay import Relay
 from deskwire_server.turns.runner import TurnRunner
@@ -176,7 +176,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
         announce=relay.announce,
     )
     lease = WorkerLease(system, runner, worker_id=worker_id, term=settings.turn_lease)
-    conversations = ConversationService(database, _announcing(hub, relay))
+    conversations = ConversationService(database, relay.wake_all)
     chat = ChatService(
         store=turns,
         hub=hub,
@@ -185,6 +185,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
         max_message_length=settings.max_message_length,
         is_provider=lambda name: name in registry.available(),
         announce=relay.announce,
+        wake_all=relay.wake_all,
         text_elsewhere=relay.text_so_far,
     )
 
@@ -194,7 +195,7 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
         interceptors=[Chain(_stages(settings, tenants, revocations, metrics), check)], options=_OPTIONS
     )
     health_servicer = health.aio.HealthServicer()
-    parts = _Checks(database, system, redis, embedder)
+    parts = _Checks(database, redis, embedder)
     health_service = HealthService(
         health_servicer,
         services=SERVICES,
@@ -299,7 +300,6 @@ class _Checks:
     """How to tell whether each part is reachable."""
 
     database: Database
-    system: SystemDatabase
     redis_client: Redis | None
     embedder_client: CachedEmbedder | None
 
@@ -351,16 +351,6 @@ def _embedder(settings: Settings, redis: Redis | None) -> CachedEmbedder | None:
         timeout=settings.provider_timeout,
         max_retries=settings.provider_max_retries,
     )
-
-
-def _announcing(hub: Hub, relay: Relay) -> Callable[[UUID, UUID], None]:
-    """Tells watchers of what was committed outside of a turn: those of this worker and those of others."""
-
-    def announce(tenant_id: UUID, conversation_id: UUID) -> None:
-        hub.publish(conversation_id, Wake())
-        relay.announce(tenant_id, conversation_id)
-
-    return announce
 
 
 async def _import_for_answers() -> None:

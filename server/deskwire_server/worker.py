@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 
 import asyncpg
 import grpc
@@ -62,6 +63,7 @@ async def serve(settings: Settings) -> int:
     _log.info("serving", grpc_port=port, http_port=settings.worker_http_port, provider=worker.registry.default().name)
     try:
         await stopping.wait()
+        side.should_exit = True
         await _drain(worker, settings.drain_grace)
     finally:
         side.should_exit = True
@@ -118,6 +120,15 @@ async def _check_roles(settings: Settings) -> None:
             _log.warning("role_not_checked", error=str(error))
 
 
+class _SideServer(uvicorn.Server):
+    """Leaves signals to the worker, which drains first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
 def _side_server(settings: Settings, worker: App, host: str) -> uvicorn.Server:
     config = uvicorn.Config(
         side_app.create(settings, worker.metrics.registry, application.web_dir(settings)),
@@ -128,9 +139,7 @@ def _side_server(settings: Settings, worker: App, host: str) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
         server_header=False,
     )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,unused-ignore]
-    return server
+    return _SideServer(config)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -51,6 +51,7 @@ class ChatService:
         max_message_length: int,
         is_provider: Callable[[str], bool],
         announce: Callable[[UUID, UUID], None],
+        wake_all: Callable[[UUID, UUID], None],
         text_elsewhere: Callable[[UUID, int], Awaitable[str]],
     ) -> None:
         self._store = store
@@ -60,6 +61,7 @@ class ChatService:
         self._max_message_length = max_message_length
         self._is_provider = is_provider
         self._announce = announce
+        self._wake_all = wake_all
         self._text_elsewhere = text_elsewhere
 
     async def send(self, caller: Caller, command: SendMessage) -> Accepted:
@@ -127,7 +129,8 @@ class ChatService:
             raise NotFound.of("conversation" if turn_id is None else "turn")
         if outcome == "stopping" and stopped is not None:
             self._runner.stop(stopped, "cancelled")
-        self._announce(caller.tenant_id, conversation_id)
+        # A turn that had not begun ended in the database alone.
+        self._wake_all(caller.tenant_id, conversation_id)
         return stopped, outcome in ("stopping", "cancelled")
 
     def typing(self, conversation_id: UUID, notice: TypingChanged) -> None:

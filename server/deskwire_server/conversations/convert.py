@@ -34,6 +34,11 @@ def timestamp(value: datetime | str | None) -> timestamp_pb2.Timestamp | None:
     return result
 
 
+def moment(value: timestamp_pb2.Timestamp) -> datetime:
+    """A moment of a request, which was checked to lie in the calendar as the message was parsed."""
+    return value.ToDatetime(UTC)
+
+
 def now() -> timestamp_pb2.Timestamp:
     """This moment."""
     result = timestamp_pb2.Timestamp()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from deskwire.v1 import common_pb2, feedback_pb2
-from google.protobuf import timestamp_pb2
 
-from deskwire_server.conversations.convert import timestamp
+from deskwire_server.conversations.convert import moment, timestamp
 from deskwire_server.feedback.models import Feedback, Figures, ListQuery, Sentiment, Span, Submission, Summary
 
 _SENTIMENTS = {
@@ -63,8 +62,8 @@ def list_query(
 def span(value: common_pb2.TimeRange) -> Span:
     """A span of time; a side that is absent is open."""
     return Span(
-        _moment(value.start_time) if value.HasField("start_time") else None,
-        _moment(value.end_time) if value.HasField("end_time") else None,
+        moment(value.start_time) if value.HasField("start_time") else None,
+        moment(value.end_time) if value.HasField("end_time") else None,
     )
 
 
@@ -90,7 +89,3 @@ def _figures(value: Figures) -> feedback_pb2.FeedbackFigures:
         rating_count=value.rated,
         mean_rating=value.mean_rating,
     )
-
-
-def _moment(value: timestamp_pb2.Timestamp) -> datetime:
-    return value.ToDatetime(tzinfo=UTC)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from deskwire.v1 import error_reason_pb2, knowledge_pb2
-from google.protobuf import field_mask_pb2, timestamp_pb2
+from google.protobuf import field_mask_pb2
 
-from deskwire_server.conversations.convert import timestamp
-from deskwire_server.errors import InvalidArgument
+from deskwire_server.conversations.convert import moment, timestamp
 from deskwire_server.knowledge.models import (
     Article,
     ArticleDraft,
@@ -49,8 +46,8 @@ def search_query(request: knowledge_pb2.SearchKnowledgeRequest) -> SearchQuery:
         filter=SearchFilter(
             restrict.category,
             tuple(restrict.tags),
-            _moment(restrict.update_time.start_time) if restrict.update_time.HasField("start_time") else None,
-            _moment(restrict.update_time.end_time) if restrict.update_time.HasField("end_time") else None,
+            moment(restrict.update_time.start_time) if restrict.update_time.HasField("start_time") else None,
+            moment(restrict.update_time.end_time) if restrict.update_time.HasField("end_time") else None,
         ),
         limit=request.limit if request.HasField("limit") else _DEFAULT_LIMIT,
         min_relevance=request.min_relevance,
@@ -133,12 +130,3 @@ def _passage(value: FoundPassage) -> knowledge_pb2.KnowledgePassage:
         end_offset=value.end,
         relevance=value.relevance,
     )
-
-
-def _moment(value: timestamp_pb2.Timestamp) -> datetime:
-    try:
-        return value.ToDatetime(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidArgument.field(
-            "filter.update_time", "must be a time between the years 1 and 9999", "timestamp.valid"
-        ) from error

@@ -54,11 +54,6 @@ def current_caller() -> Caller:
     return caller
 
 
-def current_request_id() -> str:
-    """The id that logs and errors of the current call carry."""
-    return _current.get().request_id
-
-
 def replace_caller(caller: Caller) -> None:
     """Go on in the current call as `caller`: a service account that acts for a user."""
     _current.get().caller = caller

@@ -41,6 +41,11 @@ class Relay:
             self._news.add(conversation_id)
             self._waiting.set()
 
+    def wake_all(self, tenant_id: UUID, conversation_id: UUID) -> None:
+        """Say it also to watchers of this worker, where the event itself was not given to the hub. Never blocks."""
+        self._hub.publish(conversation_id, Wake())
+        self.announce(tenant_id, conversation_id)
+
     def mirror(self, answer: RunningAnswer, text: str) -> None:
         """Add to the text that other workers can read. Never blocks."""
         if self._redis is not None and len(self._texts) < _BACKLOG:

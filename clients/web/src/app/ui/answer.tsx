@@ -9,8 +9,7 @@ import { session } from "../state/session";
 import { fullTime } from "../text/time";
 import { Icon, type IconName, Logo } from "./icon";
 import { copyText, Markdown } from "./markdown";
-import { IconButton } from "./pieces";
-import { Dots } from "./transcript";
+import { Dots, IconButton } from "./pieces";
 
 const SLOW_MS = 3_000;
 

@@ -112,3 +112,8 @@ export function Dialog(props: { label: string; class?: string; onClose: () => vo
     </dialog>
   );
 }
+
+/** Three dots that move while something is awaited. */
+export function Dots() {
+  return <span class="dots" aria-hidden="true"><i /><i /><i /></span>;
+}

@@ -7,6 +7,7 @@ import type { Chat } from "../state/chat";
 import { explain, explainReason } from "../text/explain";
 import { AnswerView } from "./answer";
 import { Icon } from "./icon";
+import { Dots } from "./pieces";
 
 /** Within this many pixels of the end the reader counts as being there. */
 const NEAR_END = 80;
@@ -112,11 +113,6 @@ function Waiting({ chat }: { chat: Chat }) {
   }
   const pending = chat.items.value.at(-1)?.kind === "question" && sending.value > 0;
   return pending && running.value === undefined ? <p class="typing"><Dots /> <span>Sending</span></p> : null;
-}
-
-/** Three dots that move while something is awaited. */
-export function Dots() {
-  return <span class="dots" aria-hidden="true"><i /><i /><i /></span>;
 }
 
 /** Tells screen readers of answers: that one begins, and all of it once it is whole. */
