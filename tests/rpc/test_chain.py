@@ -22,6 +22,7 @@ from deskwire_server.rpc.interceptors.errors import Errors
 from deskwire_server.rpc.interceptors.request_id import RequestId
 from deskwire_server.rpc.validation import check
 from tests.rpc.refusals import Refusal, read_refusal
+from tests.support.waiting import until
 
 INTERNAL = grpc.StatusCode.INTERNAL
 SHAPES = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
@@ -143,7 +144,9 @@ async def test_whatever_a_handler_raises_is_an_internal_error(bench: Bench, shap
     refusal.assert_nothing_internal("secret")
     bench.act = lambda: None
     assert await bench.call(shape) is None
+    await until(lambda: bench.metric("deskwire_calls_total", method=f"/test.Bench/{shape}", code="INTERNAL"))
     assert bench.metric("deskwire_calls_total", method=f"/test.Bench/{shape}", code="INTERNAL") == 1
+    await until(lambda: bench.metric("deskwire_calls_total", method=f"/test.Bench/{shape}", code="OK"))
     assert bench.metric("deskwire_calls_total", method=f"/test.Bench/{shape}", code="OK") == 1
 
 
@@ -157,6 +160,7 @@ async def test_a_domain_error_keeps_its_code_and_reason(bench: Bench, shape: str
 
     assert refusal is not None
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "STATE_CONFLICT")
+    await until(lambda: bench.metric("deskwire_calls_total", method=f"/test.Bench/{shape}", code="FAILED_PRECONDITION"))
     assert bench.metric("deskwire_calls_total", method=f"/test.Bench/{shape}", code="FAILED_PRECONDITION") == 1
 
 
@@ -172,8 +176,8 @@ async def test_a_caller_that_leaves_while_the_handler_waits(bench: Bench, shape:
     made = bench.start(shape)
     await waiting.wait()
     made.cancel()
-    await _until(lambda: bench.ended)
-    await _until(lambda: bench.metric("deskwire_calls_total", method=f"/test.Bench/{shape}", code="CANCELLED"))
+    await until(lambda: bench.ended)
+    await until(lambda: bench.metric("deskwire_calls_total", method=f"/test.Bench/{shape}", code="CANCELLED"))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -186,7 +190,7 @@ async def test_a_deadline_ends_the_handler(bench: Bench, shape: str) -> None:
 
     assert refusal is not None
     assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
-    await _until(lambda: bench.ended)
+    await until(lambda: bench.ended)
 
 
 @pytest.mark.parametrize("shape", ["unary_stream", "stream_stream"])
@@ -195,7 +199,7 @@ async def test_a_caller_that_leaves_while_the_handler_is_parked(bench: Bench, sh
     made = bench.start(shape)
     await made.read()
     made.cancel()
-    await _until(lambda: bench.ended)
+    await until(lambda: bench.ended)
     assert await bench.call("unary_unary") is None
 
 
@@ -226,12 +230,6 @@ async def test_request_ids(bench: Bench, sent: str, kept: bool) -> None:
     assert info is not None
     assert (info.metadata["request_id"] == sent) is kept
     assert len(info.metadata["request_id"]) >= 8
-
-
-async def _until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_closing_an_iterator_of_responses_is_no_fault(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 from tests.rpc.contract import call, call_as, find
 from tests.support.provider import ScriptedProvider
 from tests.support.server import Client, Server
+from tests.support.waiting import until
 
 GET = find("/deskwire.v1.ConversationService/GetConversation")
 CHAT = find("/deskwire.v1.ChatService/Chat")
@@ -42,6 +43,7 @@ async def test_every_call_leaves_one_line_with_its_request_id(
     await call(ana.channel, GET, [MISSING], (*ana.metadata, ("x-request-id", "request-0001")))
     await call(ana.channel, GET, [MISSING], (("x-request-id", "request-0002"),))
     await call(ana.channel, GET, [b"\xff"], (*ana.metadata, ("x-request-id", "request-0003")))
+    await until(lambda: sum(line["event"] == "call" for line in lines) == 3)
     first, second, third = (line for line in lines if line["event"] == "call")
 
     assert isinstance(first.pop("milliseconds"), float)
@@ -75,6 +77,10 @@ async def test_calls_and_turns_are_counted_and_timed(server: Server, ana: Client
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
 
+    await until(lambda: value("deskwire_calls_total", method=GET.path, code="NOT_FOUND"))
+    await until(lambda: value("deskwire_calls_total", method=SEND.path, code="OK"))
+    await until(lambda: value("deskwire_turns_total", state="completed", provider="scripted") == 2)
+    await until(lambda: value("deskwire_tokens_total", provider="scripted", direction="output") == 4)
     assert value("deskwire_calls_total", method=CHAT.path, code="OK") == 1
     assert value("deskwire_calls_total", method=SEND.path, code="OK") == 1
     assert value("deskwire_calls_total", method=GET.path, code="NOT_FOUND") == 1
