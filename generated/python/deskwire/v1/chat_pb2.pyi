@@ -59,6 +59,7 @@ class UserMessage(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     WHILE_ANSWERING_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    REPLACES_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Its text: 1 to 8,000 characters, something visible among them, no NUL."""
     request_id: _builtins.str
@@ -67,6 +68,11 @@ class UserMessage(_message.Message):
     """
     while_answering: Global___WhileAnswering.ValueType
     """What happens if an answer is running."""
+    replaces_message_id: _builtins.str
+    """An earlier question of the conversation that this one replaces: it takes the same place, and the branch that begins
+    with it becomes the active one. The earlier question and what followed it are kept. Empty: the message continues the
+    active branch. Errors: NOT_FOUND when it is no question of this conversation.
+    """
     @_builtins.property
     def options(self) -> _common_pb2.AnswerOptions:
         """How the answer shall be made."""
@@ -78,10 +84,11 @@ class UserMessage(_message.Message):
         request_id: _builtins.str = ...,
         while_answering: Global___WhileAnswering.ValueType = ...,
         options: _common_pb2.AnswerOptions | None = ...,
+        replaces_message_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "request_id", b"request_id", "text", b"text", "while_answering", b"while_answering"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["options", b"options", "replaces_message_id", b"replaces_message_id", "request_id", b"request_id", "text", b"text", "while_answering", b"while_answering"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -99,6 +106,7 @@ class ConverseRequest(_message.Message):
     TYPING_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
     CLOSE_FIELD_NUMBER: _builtins.int
+    REGENERATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def open(self) -> Global___OpenConversation:
         """First message, once: which conversation, from where on."""
@@ -123,6 +131,10 @@ class ConverseRequest(_message.Message):
     def close(self) -> Global___CloseConversationStream:
         """Last message: the client is done."""
 
+    @_builtins.property
+    def regenerate(self) -> Global___Regeneration:
+        """Answer a question once more."""
+
     def __init__(
         self,
         *,
@@ -132,12 +144,13 @@ class ConverseRequest(_message.Message):
         typing: Global___TypingNotice | None = ...,
         ping: Global___Ping | None = ...,
         close: Global___CloseConversationStream | None = ...,
+        regenerate: Global___Regeneration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "close", b"close", "message", b"message", "open", b"open", "ping", b"ping", "request", b"request", "typing", b"typing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "close", b"close", "message", b"message", "open", b"open", "ping", b"ping", "regenerate", b"regenerate", "request", b"request", "typing", b"typing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "close", b"close", "message", b"message", "open", b"open", "ping", b"ping", "request", b"request", "typing", b"typing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel", b"cancel", "close", b"close", "message", b"message", "open", b"open", "ping", b"ping", "regenerate", b"regenerate", "request", b"request", "typing", b"typing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["open", "message", "cancel", "typing", "ping", "close"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["open", "message", "cancel", "typing", "ping", "close", "regenerate"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 
@@ -219,6 +232,42 @@ class CancelRunningTurn(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelRunningTurn: _TypeAlias = CancelRunningTurn  # noqa: Y015
+
+@_typing.final
+class Regeneration(_message.Message):
+    """Asks for another answer to a question of the stream's conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WHILE_ANSWERING_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.str
+    """The answer to replace, or its question."""
+    request_id: _builtins.str
+    """Makes a repeat join the first turn. Up to 128 characters of the caller's choice; made by the server when empty."""
+    while_answering: Global___WhileAnswering.ValueType
+    """What happens if an answer is running."""
+    @_builtins.property
+    def options(self) -> _common_pb2.AnswerOptions:
+        """How the answer shall be made."""
+
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        while_answering: Global___WhileAnswering.ValueType = ...,
+        options: _common_pb2.AnswerOptions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "options", b"options", "request_id", b"request_id", "while_answering", b"while_answering"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Regeneration: _TypeAlias = Regeneration  # noqa: Y015
 
 @_typing.final
 class TypingNotice(_message.Message):
@@ -573,3 +622,79 @@ class CancelTurnResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelTurnResponse: _TypeAlias = CancelTurnResponse  # noqa: Y015
+
+@_typing.final
+class RegenerateAnswerRequest(_message.Message):
+    """Request of `RegenerateAnswer`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WHILE_ANSWERING_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    message_id: _builtins.str
+    """The answer to replace, or its question."""
+    request_id: _builtins.str
+    """Makes a repeat join the first turn. Up to 128 characters of the caller's choice; made by the server when empty."""
+    while_answering: Global___WhileAnswering.ValueType
+    """What happens if an answer is running."""
+    after_sequence: _builtins.int
+    """When joining again: give the events after this sequence. Absent: from this turn's first event."""
+    @_builtins.property
+    def options(self) -> _common_pb2.AnswerOptions:
+        """How the answer shall be made."""
+
+    @_builtins.property
+    def context(self) -> _common_pb2.ChatContext:
+        """Person, page and platform."""
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        while_answering: Global___WhileAnswering.ValueType = ...,
+        options: _common_pb2.AnswerOptions | None = ...,
+        context: _common_pb2.ChatContext | None = ...,
+        after_sequence: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "context", b"context", "options", b"options"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "context", b"context", "conversation_id", b"conversation_id", "message_id", b"message_id", "options", b"options", "request_id", b"request_id", "while_answering", b"while_answering"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_sequence: _TypeAlias = _typing.Literal["after_sequence"]  # noqa: Y015
+    _WhichOneofArgType__after_sequence: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_sequence) -> _WhichOneofReturnType__after_sequence | None: ...
+
+Global___RegenerateAnswerRequest: _TypeAlias = RegenerateAnswerRequest  # noqa: Y015
+
+@_typing.final
+class RegenerateAnswerResponse(_message.Message):
+    """One message from the server of a `RegenerateAnswer` stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> _event_pb2.ConversationEvent:
+        """The event."""
+
+    def __init__(
+        self,
+        *,
+        event: _event_pb2.ConversationEvent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegenerateAnswerResponse: _TypeAlias = RegenerateAnswerResponse  # noqa: Y015

@@ -54,6 +54,11 @@ class ChatServiceStub:
                 request_serializer=deskwire_dot_v1_dot_chat__pb2.ChatRequest.SerializeToString,
                 response_deserializer=deskwire_dot_v1_dot_chat__pb2.ChatResponse.FromString,
                 _registered_method=True)
+        self.RegenerateAnswer = channel.unary_stream(
+                '/deskwire.v1.ChatService/RegenerateAnswer',
+                request_serializer=deskwire_dot_v1_dot_chat__pb2.RegenerateAnswerRequest.SerializeToString,
+                response_deserializer=deskwire_dot_v1_dot_chat__pb2.RegenerateAnswerResponse.FromString,
+                _registered_method=True)
         self.WatchConversation = channel.unary_stream(
                 '/deskwire.v1.ChatService/WatchConversation',
                 request_serializer=deskwire_dot_v1_dot_chat__pb2.WatchConversationRequest.SerializeToString,
@@ -105,6 +110,16 @@ class ChatServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RegenerateAnswer(self, request, context):
+        """Answers a question once more and streams the events of the new turn, then ends. The earlier answer is kept: both are
+        branches, and the new one becomes the active one. With the same `request_id` again it joins that turn.
+
+        Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING`, `CONVERSATION_CLOSED`, `REQUEST_ID_REUSED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchConversation(self, request, context):
         """Streams the events of a conversation after a cursor, past and coming ones, until the client leaves.
         """
@@ -137,6 +152,11 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     servicer.Chat,
                     request_deserializer=deskwire_dot_v1_dot_chat__pb2.ChatRequest.FromString,
                     response_serializer=deskwire_dot_v1_dot_chat__pb2.ChatResponse.SerializeToString,
+            ),
+            'RegenerateAnswer': grpc.unary_stream_rpc_method_handler(
+                    servicer.RegenerateAnswer,
+                    request_deserializer=deskwire_dot_v1_dot_chat__pb2.RegenerateAnswerRequest.FromString,
+                    response_serializer=deskwire_dot_v1_dot_chat__pb2.RegenerateAnswerResponse.SerializeToString,
             ),
             'WatchConversation': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchConversation,
@@ -235,6 +255,33 @@ class ChatService:
             '/deskwire.v1.ChatService/Chat',
             deskwire_dot_v1_dot_chat__pb2.ChatRequest.SerializeToString,
             deskwire_dot_v1_dot_chat__pb2.ChatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegenerateAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/deskwire.v1.ChatService/RegenerateAnswer',
+            deskwire_dot_v1_dot_chat__pb2.RegenerateAnswerRequest.SerializeToString,
+            deskwire_dot_v1_dot_chat__pb2.RegenerateAnswerResponse.FromString,
             options,
             channel_credentials,
             insecure,

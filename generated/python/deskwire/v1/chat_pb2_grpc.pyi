@@ -57,6 +57,12 @@ class ChatServiceStub:
 
     Errors: UNAVAILABLE when the turn failed; ABORTED when it was cancelled. The message is kept in both cases.
     """
+    RegenerateAnswer: _grpc.UnaryStreamMultiCallable[_chat_pb2.RegenerateAnswerRequest, _chat_pb2.RegenerateAnswerResponse]
+    """Answers a question once more and streams the events of the new turn, then ends. The earlier answer is kept: both are
+    branches, and the new one becomes the active one. With the same `request_id` again it joins that turn.
+
+    Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING`, `CONVERSATION_CLOSED`, `REQUEST_ID_REUSED`.
+    """
     WatchConversation: _grpc.UnaryStreamMultiCallable[_chat_pb2.WatchConversationRequest, _chat_pb2.WatchConversationResponse]
     """Streams the events of a conversation after a cursor, past and coming ones, until the client leaves."""
     CancelTurn: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelTurnRequest, _chat_pb2.CancelTurnResponse]
@@ -92,6 +98,12 @@ class ChatServiceAsyncStub(ChatServiceStub):
     """Sends one message and returns when its answer is complete.
 
     Errors: UNAVAILABLE when the turn failed; ABORTED when it was cancelled. The message is kept in both cases.
+    """
+    RegenerateAnswer: _aio.UnaryStreamMultiCallable[_chat_pb2.RegenerateAnswerRequest, _chat_pb2.RegenerateAnswerResponse]  # type: ignore[assignment]
+    """Answers a question once more and streams the events of the new turn, then ends. The earlier answer is kept: both are
+    branches, and the new one becomes the active one. With the same `request_id` again it joins that turn.
+
+    Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING`, `CONVERSATION_CLOSED`, `REQUEST_ID_REUSED`.
     """
     WatchConversation: _aio.UnaryStreamMultiCallable[_chat_pb2.WatchConversationRequest, _chat_pb2.WatchConversationResponse]  # type: ignore[assignment]
     """Streams the events of a conversation after a cursor, past and coming ones, until the client leaves."""
@@ -143,6 +155,18 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sends one message and returns when its answer is complete.
 
         Errors: UNAVAILABLE when the turn failed; ABORTED when it was cancelled. The message is kept in both cases.
+        """
+
+    @_abc_1.abstractmethod
+    def RegenerateAnswer(
+        self,
+        request: _chat_pb2.RegenerateAnswerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_chat_pb2.RegenerateAnswerResponse], _abc.AsyncIterator[_chat_pb2.RegenerateAnswerResponse]]:
+        """Answers a question once more and streams the events of the new turn, then ends. The earlier answer is kept: both are
+        branches, and the new one becomes the active one. With the same `request_id` again it joins that turn.
+
+        Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING`, `CONVERSATION_CLOSED`, `REQUEST_ID_REUSED`.
         """
 
     @_abc_1.abstractmethod

@@ -392,6 +392,7 @@ class Message(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PARENT_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     FEEDBACK_FIELD_NUMBER: _builtins.int
+    ALTERNATIVE_MESSAGE_IDS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, a UUID."""
     conversation_id: _builtins.str
@@ -409,7 +410,9 @@ class Message(_message.Message):
     request_id: _builtins.str
     """The request id that it was sent with; empty for answers."""
     parent_message_id: _builtins.str
-    """The message that it follows. Empty for the first one. Several messages with one parent are branches."""
+    """The message that it follows. Empty for the first one. Several messages with one parent are branches. A question that
+    was asked during an answer names the id that this answer got, or would have got had it not been stopped.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was committed."""
@@ -421,6 +424,12 @@ class Message(_message.Message):
     @_builtins.property
     def feedback(self) -> Global___Feedback:
         """What the conversation's user thinks of an answer; absent when they said nothing. Filled in lists, not in events."""
+
+    @_builtins.property
+    def alternative_message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Messages that stand in the same place, this one included, oldest first: versions of a question, or answers to the
+        same one. Empty when there is only one. Filled in lists, not in events.
+        """
 
     def __init__(
         self,
@@ -437,10 +446,11 @@ class Message(_message.Message):
         request_id: _builtins.str = ...,
         parent_message_id: _builtins.str = ...,
         feedback: Global___Feedback | None = ...,
+        alternative_message_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "create_time", b"create_time", "feedback", b"feedback"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "conversation_id", b"conversation_id", "create_time", b"create_time", "feedback", b"feedback", "id", b"id", "parent_message_id", b"parent_message_id", "request_id", b"request_id", "role", b"role", "sequence", b"sequence", "state", b"state", "text", b"text", "turn_id", b"turn_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternative_message_ids", b"alternative_message_ids", "answer", b"answer", "conversation_id", b"conversation_id", "create_time", b"create_time", "feedback", b"feedback", "id", b"id", "parent_message_id", b"parent_message_id", "request_id", b"request_id", "role", b"role", "sequence", b"sequence", "state", b"state", "text", b"text", "turn_id", b"turn_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -54,6 +54,30 @@ CONVERSATION_STATUS_BLOCKED: ConversationStatus.ValueType  # 4
 """Closed by moderation."""
 Global___ConversationStatus: _TypeAlias = ConversationStatus  # noqa: Y015
 
+class _ConversationOwner:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConversationOwnerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConversationOwner.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONVERSATION_OWNER_UNSPECIFIED: _ConversationOwner.ValueType  # 0
+    """Never sent."""
+    CONVERSATION_OWNER_BOT: _ConversationOwner.ValueType  # 1
+    """The assistant."""
+    CONVERSATION_OWNER_AGENT: _ConversationOwner.ValueType  # 2
+    """A human agent."""
+
+class ConversationOwner(_ConversationOwner, metaclass=_ConversationOwnerEnumTypeWrapper):
+    """Who answers in a conversation."""
+
+CONVERSATION_OWNER_UNSPECIFIED: ConversationOwner.ValueType  # 0
+"""Never sent."""
+CONVERSATION_OWNER_BOT: ConversationOwner.ValueType  # 1
+"""The assistant."""
+CONVERSATION_OWNER_AGENT: ConversationOwner.ValueType  # 2
+"""A human agent."""
+Global___ConversationOwner: _TypeAlias = ConversationOwner  # noqa: Y015
+
 @_typing.final
 class Conversation(_message.Message):
     """A conversation."""
@@ -100,6 +124,11 @@ class Conversation(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     ACTIVE_TURN_ID_FIELD_NUMBER: _builtins.int
     SATISFACTION_RATING_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    OWNER_TOKEN_FIELD_NUMBER: _builtins.int
+    HEAD_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    EARLIEST_SEQUENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, a UUID made by the server."""
     session_id: _builtins.str
@@ -132,6 +161,18 @@ class Conversation(_message.Message):
     """How satisfied its user is, from 1, not at all, to 5, fully; absent until it was rated. Set by
     `FeedbackService.RateConversation` only.
     """
+    owner: Global___ConversationOwner.ValueType
+    """Who answers in it now."""
+    owner_token: _builtins.int
+    """Fencing token of the owner: it rises with each change, and what is written with an older one is refused."""
+    head_message_id: _builtins.str
+    """Newest message of the active branch; empty while there is none."""
+    summary: _builtins.str
+    """Summary of what was said before the messages that an answer still sees in full; made in the background, empty until
+    the conversation is that long.
+    """
+    earliest_sequence: _builtins.int
+    """Sequence of the oldest event that is kept: a stream may resume after this one less one, or any later."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Tags, at most 50."""
@@ -175,10 +216,15 @@ class Conversation(_message.Message):
         etag: _builtins.str = ...,
         active_turn_id: _builtins.str = ...,
         satisfaction_rating: _builtins.int | None = ...,
+        owner: Global___ConversationOwner.ValueType = ...,
+        owner_token: _builtins.int = ...,
+        head_message_id: _builtins.str = ...,
+        summary: _builtins.str = ...,
+        earliest_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_satisfaction_rating", b"_satisfaction_rating", "create_time", b"create_time", "end_time", b"end_time", "satisfaction_rating", b"satisfaction_rating", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_satisfaction_rating", b"_satisfaction_rating", "active_turn_id", b"active_turn_id", "company", b"company", "create_time", b"create_time", "email", b"email", "end_time", b"end_time", "etag", b"etag", "id", b"id", "last_sequence", b"last_sequence", "message_count", b"message_count", "metadata", b"metadata", "name", b"name", "phone", b"phone", "satisfaction_rating", b"satisfaction_rating", "session_id", b"session_id", "status", b"status", "tags", b"tags", "title", b"title", "update_time", b"update_time", "user_id", b"user_id", "visitor_id", b"visitor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_satisfaction_rating", b"_satisfaction_rating", "active_turn_id", b"active_turn_id", "company", b"company", "create_time", b"create_time", "earliest_sequence", b"earliest_sequence", "email", b"email", "end_time", b"end_time", "etag", b"etag", "head_message_id", b"head_message_id", "id", b"id", "last_sequence", b"last_sequence", "message_count", b"message_count", "metadata", b"metadata", "name", b"name", "owner", b"owner", "owner_token", b"owner_token", "phone", b"phone", "satisfaction_rating", b"satisfaction_rating", "session_id", b"session_id", "status", b"status", "summary", b"summary", "tags", b"tags", "title", b"title", "update_time", b"update_time", "user_id", b"user_id", "visitor_id", b"visitor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__satisfaction_rating: _TypeAlias = _typing.Literal["satisfaction_rating"]  # noqa: Y015
     _WhichOneofArgType__satisfaction_rating: _TypeAlias = _typing.Literal["_satisfaction_rating", b"_satisfaction_rating"]  # noqa: Y015
@@ -534,6 +580,7 @@ class ListMessagesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     NEWEST_FIRST_FIELD_NUMBER: _builtins.int
+    ALL_BRANCHES_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """Of which conversation."""
     page_size: _builtins.int
@@ -542,6 +589,8 @@ class ListMessagesRequest(_message.Message):
     """Token of the last page's answer; empty for the first page."""
     newest_first: _builtins.bool
     """Newest first instead of oldest first."""
+    all_branches: _builtins.bool
+    """The messages of every branch, by sequence, instead of the active branch alone."""
     def __init__(
         self,
         *,
@@ -549,10 +598,11 @@ class ListMessagesRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         newest_first: _builtins.bool = ...,
+        all_branches: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_branches", b"all_branches", "conversation_id", b"conversation_id", "newest_first", b"newest_first", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -585,3 +635,155 @@ class ListMessagesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMessagesResponse: _TypeAlias = ListMessagesResponse  # noqa: Y015
+
+@_typing.final
+class SelectBranchRequest(_message.Message):
+    """Request of `SelectBranch`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    message_id: _builtins.str
+    """A message that the branch shall go through."""
+    request_id: _builtins.str
+    """Makes a repeat return the first result."""
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        message_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "message_id", b"message_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SelectBranchRequest: _TypeAlias = SelectBranchRequest  # noqa: Y015
+
+@_typing.final
+class SelectBranchResponse(_message.Message):
+    """Response of `SelectBranch`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def conversation(self) -> Global___Conversation:
+        """The conversation after the change."""
+
+    def __init__(
+        self,
+        *,
+        conversation: Global___Conversation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SelectBranchResponse: _TypeAlias = SelectBranchResponse  # noqa: Y015
+
+@_typing.final
+class ListHistoryRequest(_message.Message):
+    """Request of `ListHistory`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many exchanges at most, 1 to 200; 0 is 50, more is 200."""
+    page_token: _builtins.str
+    """Token of the last page's answer; empty for the first page."""
+    user_id: _builtins.str
+    """Whose; empty for the caller. Users may name themselves only."""
+    @_builtins.property
+    def time(self) -> _common_pb2.TimeRange:
+        """Only questions of this span."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        time: _common_pb2.TimeRange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "time", b"time", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHistoryRequest: _TypeAlias = ListHistoryRequest  # noqa: Y015
+
+@_typing.final
+class HistoryEntry(_message.Message):
+    """A question and its answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.str
+    """The conversation."""
+    @_builtins.property
+    def question(self) -> _common_pb2.Message:
+        """What was asked."""
+
+    @_builtins.property
+    def answer(self) -> _common_pb2.Message:
+        """What was answered, with its rating in `feedback`; absent when the turn ended without text or has not ended."""
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.str = ...,
+        question: _common_pb2.Message | None = ...,
+        answer: _common_pb2.Message | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "conversation_id", b"conversation_id", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistoryEntry: _TypeAlias = HistoryEntry  # noqa: Y015
+
+@_typing.final
+class ListHistoryResponse(_message.Message):
+    """Response of `ListHistory`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last one."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryEntry]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___HistoryEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHistoryResponse: _TypeAlias = ListHistoryResponse  # noqa: Y015

@@ -73,6 +73,16 @@ class ConversationServiceStub:
                 request_serializer=deskwire_dot_v1_dot_conversation__pb2.ListMessagesRequest.SerializeToString,
                 response_deserializer=deskwire_dot_v1_dot_conversation__pb2.ListMessagesResponse.FromString,
                 _registered_method=True)
+        self.SelectBranch = channel.unary_unary(
+                '/deskwire.v1.ConversationService/SelectBranch',
+                request_serializer=deskwire_dot_v1_dot_conversation__pb2.SelectBranchRequest.SerializeToString,
+                response_deserializer=deskwire_dot_v1_dot_conversation__pb2.SelectBranchResponse.FromString,
+                _registered_method=True)
+        self.ListHistory = channel.unary_unary(
+                '/deskwire.v1.ConversationService/ListHistory',
+                request_serializer=deskwire_dot_v1_dot_conversation__pb2.ListHistoryRequest.SerializeToString,
+                response_deserializer=deskwire_dot_v1_dot_conversation__pb2.ListHistoryResponse.FromString,
+                _registered_method=True)
 
 
 class ConversationServiceServicer:
@@ -128,7 +138,24 @@ class ConversationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """Lists the messages of a conversation, oldest first.
+        """Lists the messages of a conversation's active branch, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SelectBranch(self, request, context):
+        """Makes the branch of a message the active one: the newest that goes through it. Later messages continue it.
+
+        Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING` while an answer runs or waits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHistory(self, request, context):
+        """Lists what a user asked and was answered, over all of their conversations, latest first, with the rating that each
+        answer got.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,6 +198,16 @@ def add_ConversationServiceServicer_to_server(servicer, server):
                     servicer.ListMessages,
                     request_deserializer=deskwire_dot_v1_dot_conversation__pb2.ListMessagesRequest.FromString,
                     response_serializer=deskwire_dot_v1_dot_conversation__pb2.ListMessagesResponse.SerializeToString,
+            ),
+            'SelectBranch': grpc.unary_unary_rpc_method_handler(
+                    servicer.SelectBranch,
+                    request_deserializer=deskwire_dot_v1_dot_conversation__pb2.SelectBranchRequest.FromString,
+                    response_serializer=deskwire_dot_v1_dot_conversation__pb2.SelectBranchResponse.SerializeToString,
+            ),
+            'ListHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHistory,
+                    request_deserializer=deskwire_dot_v1_dot_conversation__pb2.ListHistoryRequest.FromString,
+                    response_serializer=deskwire_dot_v1_dot_conversation__pb2.ListHistoryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -366,6 +403,60 @@ class ConversationService:
             '/deskwire.v1.ConversationService/ListMessages',
             deskwire_dot_v1_dot_conversation__pb2.ListMessagesRequest.SerializeToString,
             deskwire_dot_v1_dot_conversation__pb2.ListMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SelectBranch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.v1.ConversationService/SelectBranch',
+            deskwire_dot_v1_dot_conversation__pb2.SelectBranchRequest.SerializeToString,
+            deskwire_dot_v1_dot_conversation__pb2.SelectBranchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.v1.ConversationService/ListHistory',
+            deskwire_dot_v1_dot_conversation__pb2.ListHistoryRequest.SerializeToString,
+            deskwire_dot_v1_dot_conversation__pb2.ListHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,7 +55,16 @@ class ConversationServiceStub:
     EndConversation: _grpc.UnaryUnaryMultiCallable[_conversation_pb2.EndConversationRequest, _conversation_pb2.EndConversationResponse]
     """Ends a conversation: its state becomes `completed`, or as asked. Ending it again changes nothing."""
     ListMessages: _grpc.UnaryUnaryMultiCallable[_conversation_pb2.ListMessagesRequest, _conversation_pb2.ListMessagesResponse]
-    """Lists the messages of a conversation, oldest first."""
+    """Lists the messages of a conversation's active branch, oldest first."""
+    SelectBranch: _grpc.UnaryUnaryMultiCallable[_conversation_pb2.SelectBranchRequest, _conversation_pb2.SelectBranchResponse]
+    """Makes the branch of a message the active one: the newest that goes through it. Later messages continue it.
+
+    Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING` while an answer runs or waits.
+    """
+    ListHistory: _grpc.UnaryUnaryMultiCallable[_conversation_pb2.ListHistoryRequest, _conversation_pb2.ListHistoryResponse]
+    """Lists what a user asked and was answered, over all of their conversations, latest first, with the rating that each
+    answer got.
+    """
 
 @_typing.type_check_only
 class ConversationServiceAsyncStub(ConversationServiceStub):
@@ -84,7 +93,16 @@ class ConversationServiceAsyncStub(ConversationServiceStub):
     EndConversation: _aio.UnaryUnaryMultiCallable[_conversation_pb2.EndConversationRequest, _conversation_pb2.EndConversationResponse]  # type: ignore[assignment]
     """Ends a conversation: its state becomes `completed`, or as asked. Ending it again changes nothing."""
     ListMessages: _aio.UnaryUnaryMultiCallable[_conversation_pb2.ListMessagesRequest, _conversation_pb2.ListMessagesResponse]  # type: ignore[assignment]
-    """Lists the messages of a conversation, oldest first."""
+    """Lists the messages of a conversation's active branch, oldest first."""
+    SelectBranch: _aio.UnaryUnaryMultiCallable[_conversation_pb2.SelectBranchRequest, _conversation_pb2.SelectBranchResponse]  # type: ignore[assignment]
+    """Makes the branch of a message the active one: the newest that goes through it. Later messages continue it.
+
+    Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING` while an answer runs or waits.
+    """
+    ListHistory: _aio.UnaryUnaryMultiCallable[_conversation_pb2.ListHistoryRequest, _conversation_pb2.ListHistoryResponse]  # type: ignore[assignment]
+    """Lists what a user asked and was answered, over all of their conversations, latest first, with the rating that each
+    answer got.
+    """
 
 class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Creates, finds and changes conversations and lists their messages. Asking happens in `ChatService`.
@@ -152,6 +170,27 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversation_pb2.ListMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_conversation_pb2.ListMessagesResponse, _abc.Awaitable[_conversation_pb2.ListMessagesResponse]]:
-        """Lists the messages of a conversation, oldest first."""
+        """Lists the messages of a conversation's active branch, oldest first."""
+
+    @_abc_1.abstractmethod
+    def SelectBranch(
+        self,
+        request: _conversation_pb2.SelectBranchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_pb2.SelectBranchResponse, _abc.Awaitable[_conversation_pb2.SelectBranchResponse]]:
+        """Makes the branch of a message the active one: the newest that goes through it. Later messages continue it.
+
+        Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING` while an answer runs or waits.
+        """
+
+    @_abc_1.abstractmethod
+    def ListHistory(
+        self,
+        request: _conversation_pb2.ListHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conversation_pb2.ListHistoryResponse, _abc.Awaitable[_conversation_pb2.ListHistoryResponse]]:
+        """Lists what a user asked and was answered, over all of their conversations, latest first, with the rating that each
+        answer got.
+        """
 
 def add_ConversationServiceServicer_to_server(servicer: ConversationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -76,6 +76,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The server is going away; resume elsewhere. Code UNAVAILABLE."""
     ERROR_REASON_ABANDONED: _ErrorReason.ValueType  # 49
     """Nobody watched the answer for the tenant's grace. Seen in a cancelled turn."""
+    ERROR_REASON_OWNER_CHANGED: _ErrorReason.ValueType  # 54
+    """The conversation has another owner than when the writer began; its token is too old. Code ABORTED, and seen in a
+    cancelled turn.
+    """
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 50
     """Too many calls; `RetryInfo` says when to come back, `QuotaFailure` what was counted. Code RESOURCE_EXHAUSTED."""
     ERROR_REASON_TOO_MANY_STREAMS: _ErrorReason.ValueType  # 51
@@ -164,6 +168,10 @@ ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 48
 """The server is going away; resume elsewhere. Code UNAVAILABLE."""
 ERROR_REASON_ABANDONED: ErrorReason.ValueType  # 49
 """Nobody watched the answer for the tenant's grace. Seen in a cancelled turn."""
+ERROR_REASON_OWNER_CHANGED: ErrorReason.ValueType  # 54
+"""The conversation has another owner than when the writer began; its token is too old. Code ABORTED, and seen in a
+cancelled turn.
+"""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 50
 """Too many calls; `RetryInfo` says when to come back, `QuotaFailure` what was counted. Code RESOURCE_EXHAUSTED."""
 ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 51

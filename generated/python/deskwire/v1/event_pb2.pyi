@@ -29,7 +29,7 @@ class ConversationEvent(_message.Message):
     status, go-away) carry 0 and are not repeated after a resume, except that the text so far of a running answer is
     given again as one delta at offset 0.
 
-    A turn's events come in this order: `message_accepted`, `turn_started` (again with a higher attempt if another
+    A turn's events come in this order: `message_accepted` (or `regeneration_accepted`), `turn_started` (again with a higher attempt if another
     replica takes over), then deltas, `citations_found`, and exactly one of `message_completed`, `turn_failed`,
     `turn_cancelled`. Clients must ignore kinds of events that they do not know.
     """
@@ -52,6 +52,7 @@ class ConversationEvent(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     GO_AWAY_FIELD_NUMBER: _builtins.int
     CONVERSATION_CHANGED_FIELD_NUMBER: _builtins.int
+    REGENERATION_ACCEPTED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Gapless place in the conversation, from 1; 0 for live events."""
     conversation_id: _builtins.str
@@ -110,6 +111,10 @@ class ConversationEvent(_message.Message):
     def conversation_changed(self) -> Global___ConversationChanged:
         """Durable. The conversation's own fields or state changed."""
 
+    @_builtins.property
+    def regeneration_accepted(self) -> Global___RegenerationAccepted:
+        """Durable. Another answer to an earlier question was asked for."""
+
     def __init__(
         self,
         *,
@@ -129,12 +134,13 @@ class ConversationEvent(_message.Message):
         heartbeat: Global___Heartbeat | None = ...,
         go_away: Global___GoAway | None = ...,
         conversation_changed: Global___ConversationChanged | None = ...,
+        regeneration_accepted: Global___RegenerationAccepted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["citations_found", b"citations_found", "connection_status", b"connection_status", "conversation_changed", b"conversation_changed", "create_time", b"create_time", "event", b"event", "go_away", b"go_away", "heartbeat", b"heartbeat", "message_accepted", b"message_accepted", "message_completed", b"message_completed", "text_delta", b"text_delta", "turn_cancelled", b"turn_cancelled", "turn_failed", b"turn_failed", "turn_started", b"turn_started", "typing", b"typing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["citations_found", b"citations_found", "connection_status", b"connection_status", "conversation_changed", b"conversation_changed", "create_time", b"create_time", "event", b"event", "go_away", b"go_away", "heartbeat", b"heartbeat", "message_accepted", b"message_accepted", "message_completed", b"message_completed", "regeneration_accepted", b"regeneration_accepted", "text_delta", b"text_delta", "turn_cancelled", b"turn_cancelled", "turn_failed", b"turn_failed", "turn_started", b"turn_started", "typing", b"typing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations_found", b"citations_found", "connection_status", b"connection_status", "conversation_changed", b"conversation_changed", "conversation_id", b"conversation_id", "create_time", b"create_time", "event", b"event", "go_away", b"go_away", "heartbeat", b"heartbeat", "message_accepted", b"message_accepted", "message_completed", b"message_completed", "sequence", b"sequence", "text_delta", b"text_delta", "turn_cancelled", b"turn_cancelled", "turn_failed", b"turn_failed", "turn_id", b"turn_id", "turn_started", b"turn_started", "typing", b"typing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations_found", b"citations_found", "connection_status", b"connection_status", "conversation_changed", b"conversation_changed", "conversation_id", b"conversation_id", "create_time", b"create_time", "event", b"event", "go_away", b"go_away", "heartbeat", b"heartbeat", "message_accepted", b"message_accepted", "message_completed", b"message_completed", "regeneration_accepted", b"regeneration_accepted", "sequence", b"sequence", "text_delta", b"text_delta", "turn_cancelled", b"turn_cancelled", "turn_failed", b"turn_failed", "turn_id", b"turn_id", "turn_started", b"turn_started", "typing", b"typing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["connection_status", "message_accepted", "turn_started", "typing", "text_delta", "citations_found", "message_completed", "turn_failed", "turn_cancelled", "heartbeat", "go_away", "conversation_changed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["connection_status", "message_accepted", "turn_started", "typing", "text_delta", "citations_found", "message_completed", "turn_failed", "turn_cancelled", "heartbeat", "go_away", "conversation_changed", "regeneration_accepted"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -217,6 +223,32 @@ class MessageAccepted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MessageAccepted: _TypeAlias = MessageAccepted  # noqa: Y015
+
+@_typing.final
+class RegenerationAccepted(_message.Message):
+    """Another answer to an earlier question was asked for and is committed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    QUEUE_POSITION_FIELD_NUMBER: _builtins.int
+    question_message_id: _builtins.str
+    """The question, which keeps its id and place."""
+    queue_position: _builtins.int
+    """How many turns wait before this one; 0 when it runs at once."""
+    def __init__(
+        self,
+        *,
+        question_message_id: _builtins.str = ...,
+        queue_position: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["question_message_id", b"question_message_id", "queue_position", b"queue_position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegenerationAccepted: _TypeAlias = RegenerationAccepted  # noqa: Y015
 
 @_typing.final
 class TurnStarted(_message.Message):
@@ -407,7 +439,9 @@ class TurnCancelled(_message.Message):
     PARTIAL_MESSAGE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     reason: _error_reason_pb2.ErrorReason.ValueType
-    """Why: unspecified when somebody asked for it, `ABANDONED` when nobody watched."""
+    """Why: unspecified when somebody asked for it, `ABANDONED` when nobody watched, `OWNER_CHANGED` when a human took the
+    conversation over.
+    """
     @_builtins.property
     def partial_message(self) -> _common_pb2.Message:
         """The partial answer if any text had arrived, with the state cancelled."""

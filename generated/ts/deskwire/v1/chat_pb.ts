@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file deskwire/v1/chat.proto.
  */
 export const file_deskwire_v1_chat: GenFile = /*@__PURE__*/
-  fileDesc("ChZkZXNrd2lyZS92MS9jaGF0LnByb3RvEgtkZXNrd2lyZS52MSKiBAoLVXNlck1lc3NhZ2UShwMKBHRleHQYASABKAlC+AK6SPQCcgUQARjAProBTQoNc3RyaW5nLm5vX251bBIibXVzdCBub3QgY29udGFpbiB0aGUgTlVMIGNoYXJhY3RlchoYIXRoaXMuY29udGFpbnMoJ1x1MDAwMCcpugGZAgoOc3RyaW5nLnZpc2libGUSHm11c3QgY29udGFpbiBzb21ldGhpbmcgdmlzaWJsZRrmAXRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdbXlxcc1xceHswMDAwfVxceHswMEFEfVxceHswMzRGfVxceHswNjFDfVxceHsxMTVGfVxceHsxMTYwfVxceHsxN0I0fVxceHsxN0I1fVxceHsxODBCfS1cXHh7MTgwRn1cXHh7MjAwQn0tXFx4ezIwMEZ9XFx4ezIwMkF9LVxceHsyMDJFfVxceHsyMDYwfS1cXHh7MjA2Rn1cXHh7MzE2NH1cXHh7RkUwMH0tXFx4e0ZFMEZ9XFx4e0ZFRkZ9XFx4e0ZGQTB9XScpEhwKCnJlcXVlc3RfaWQYAiABKAlCCLpIBXIDGIABEj4KD3doaWxlX2Fuc3dlcmluZxgDIAEoDjIbLmRlc2t3aXJlLnYxLldoaWxlQW5zd2VyaW5nQgi6SAWCAQIQARIrCgdvcHRpb25zGAQgASgLMhouZGVza3dpcmUudjEuQW5zd2VyT3B0aW9ucyK4AgoPQ29udmVyc2VSZXF1ZXN0Ei0KBG9wZW4YASABKAsyHS5kZXNrd2lyZS52MS5PcGVuQ29udmVyc2F0aW9uSAASKwoHbWVzc2FnZRgCIAEoCzIYLmRlc2t3aXJlLnYxLlVzZXJNZXNzYWdlSAASMAoGY2FuY2VsGAMgASgLMh4uZGVza3dpcmUudjEuQ2FuY2VsUnVubmluZ1R1cm5IABIrCgZ0eXBpbmcYBCABKAsyGS5kZXNrd2lyZS52MS5UeXBpbmdOb3RpY2VIABIhCgRwaW5nGAUgASgLMhEuZGVza3dpcmUudjEuUGluZ0gAEjUKBWNsb3NlGAYgASgLMiQuZGVza3dpcmUudjEuQ2xvc2VDb252ZXJzYXRpb25TdHJlYW1IAEIQCgdyZXF1ZXN0EgW6SAIIASKvAgoQT3BlbkNvbnZlcnNhdGlvbhIjCg9jb252ZXJzYXRpb25faWQYASABKAlCCLpIBXIDsAEBSAASIAoKc2Vzc2lvbl9pZBgCIAEoCUIKukgHcgUQARjIAUgAEjUKEG5ld19jb252ZXJzYXRpb24YAyABKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25IABIpCgdjb250ZXh0GAQgASgLMhguZGVza3dpcmUudjEuQ2hhdENvbnRleHQSJAoOYWZ0ZXJfc2VxdWVuY2UYBSABKANCB7pIBCICKABIAYgBARIvCgtjbGllbnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCAoGdGFyZ2V0QhEKD19hZnRlcl9zZXF1ZW5jZSIxChFDYW5jZWxSdW5uaW5nVHVybhIcCgd0dXJuX2lkGAEgASgJQgu6SAhyA7ABAdgBASIhCgxUeXBpbmdOb3RpY2USEQoJaXNfdHlwaW5nGAEgASgIIjcKBFBpbmcSLwoLY2xpZW50X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIhkKF0Nsb3NlQ29udmVyc2F0aW9uU3RyZWFtIkEKEENvbnZlcnNlUmVzcG9uc2USLQoFZXZlbnQYASABKAsyHi5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25FdmVudCKzAgoSU2VuZE1lc3NhZ2VSZXF1ZXN0EiMKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQFIABIgCgpzZXNzaW9uX2lkGAIgASgJQgq6SAdyBRABGMgBSAASNQoQbmV3X2NvbnZlcnNhdGlvbhgDIAEoCzIZLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbkgAEjEKB21lc3NhZ2UYBCABKAsyGC5kZXNrd2lyZS52MS5Vc2VyTWVzc2FnZUIGukgDyAEBEikKB2NvbnRleHQYBSABKAsyGC5kZXNrd2lyZS52MS5DaGF0Q29udGV4dBIkCg5hZnRlcl9zZXF1ZW5jZRgGIAEoA0IHukgEIgIoAEgBiAEBQggKBnRhcmdldEIRCg9fYWZ0ZXJfc2VxdWVuY2UiRAoTU2VuZE1lc3NhZ2VSZXNwb25zZRItCgVldmVudBgBIAEoCzIeLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbkV2ZW50IvMBCgtDaGF0UmVxdWVzdBIjCg9jb252ZXJzYXRpb25faWQYASABKAlCCLpIBXIDsAEBSAASIAoKc2Vzc2lvbl9pZBgCIAEoCUIKukgHcgUQARjIAUgAEjUKEG5ld19jb252ZXJzYXRpb24YAyABKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25IABIxCgdtZXNzYWdlGAQgASgLMhguZGVza3dpcmUudjEuVXNlck1lc3NhZ2VCBrpIA8gBARIpCgdjb250ZXh0GAUgASgLMhguZGVza3dpcmUudjEuQ2hhdENvbnRleHRCCAoGdGFyZ2V0InoKDENoYXRSZXNwb25zZRIXCg9jb252ZXJzYXRpb25faWQYASABKAkSJQoHbWVzc2FnZRgCIAEoCzIULmRlc2t3aXJlLnYxLk1lc3NhZ2USKgoMdXNlcl9tZXNzYWdlGAMgASgLMhQuZGVza3dpcmUudjEuTWVzc2FnZSJ2ChhXYXRjaENvbnZlcnNhdGlvblJlcXVlc3QSIQoPY29udmVyc2F0aW9uX2lkGAEgASgJQgi6SAVyA7ABARIkCg5hZnRlcl9zZXF1ZW5jZRgCIAEoA0IHukgEIgIoAEgAiAEBQhEKD19hZnRlcl9zZXF1ZW5jZSJKChlXYXRjaENvbnZlcnNhdGlvblJlc3BvbnNlEi0KBWV2ZW50GAEgASgLMh4uZGVza3dpcmUudjEuQ29udmVyc2F0aW9uRXZlbnQicgoRQ2FuY2VsVHVyblJlcXVlc3QSIQoPY29udmVyc2F0aW9uX2lkGAEgASgJQgi6SAVyA7ABARIcCgd0dXJuX2lkGAIgASgJQgu6SAhyA7ABAdgBARIcCgpyZXF1ZXN0X2lkGAMgASgJQgi6SAVyAxiAASI4ChJDYW5jZWxUdXJuUmVzcG9uc2USDwoHdHVybl9pZBgBIAEoCRIRCgljYW5jZWxsZWQYAiABKAgqhwEKDldoaWxlQW5zd2VyaW5nEh8KG1dISUxFX0FOU1dFUklOR19VTlNQRUNJRklFRBAAEhkKFVdISUxFX0FOU1dFUklOR19RVUVVRRABEh0KGVdISUxFX0FOU1dFUklOR19JTlRFUlJVUFQQAhIaChZXSElMRV9BTlNXRVJJTkdfUkVGVVNFEAMywQQKC0NoYXRTZXJ2aWNlEksKCENvbnZlcnNlEhwuZGVza3dpcmUudjEuQ29udmVyc2VSZXF1ZXN0Gh0uZGVza3dpcmUudjEuQ29udmVyc2VSZXNwb25zZSgBMAESbgoLU2VuZE1lc3NhZ2USHy5kZXNrd2lyZS52MS5TZW5kTWVzc2FnZVJlcXVlc3QaIC5kZXNrd2lyZS52MS5TZW5kTWVzc2FnZVJlc3BvbnNlIhqC0+STAhQiDy92MS9jaGF0OnN0cmVhbToBKjABElAKBENoYXQSGC5kZXNrd2lyZS52MS5DaGF0UmVxdWVzdBoZLmRlc2t3aXJlLnYxLkNoYXRSZXNwb25zZSITgtPkkwINIggvdjEvY2hhdDoBKhKXAQoRV2F0Y2hDb252ZXJzYXRpb24SJS5kZXNrd2lyZS52MS5XYXRjaENvbnZlcnNhdGlvblJlcXVlc3QaJi5kZXNrd2lyZS52MS5XYXRjaENvbnZlcnNhdGlvblJlc3BvbnNlIjGC0+STAisSKS92MS9jb252ZXJzYXRpb25zL3tjb252ZXJzYXRpb25faWR9OndhdGNoMAESiAEKCkNhbmNlbFR1cm4SHi5kZXNrd2lyZS52MS5DYW5jZWxUdXJuUmVxdWVzdBofLmRlc2t3aXJlLnYxLkNhbmNlbFR1cm5SZXNwb25zZSI5gtPkkwIzIi4vdjEvY29udmVyc2F0aW9ucy97Y29udmVyc2F0aW9uX2lkfTpjYW5jZWxUdXJuOgEqYgZwcm90bzM", [file_buf_validate_validate, file_deskwire_v1_common, file_deskwire_v1_conversation, file_deskwire_v1_event, file_google_api_annotations, file_google_protobuf_timestamp]);
+  fileDesc("ChZkZXNrd2lyZS92MS9jaGF0LnByb3RvEgtkZXNrd2lyZS52MSLMBAoLVXNlck1lc3NhZ2UShwMKBHRleHQYASABKAlC+AK6SPQCcgUQARjAProBTQoNc3RyaW5nLm5vX251bBIibXVzdCBub3QgY29udGFpbiB0aGUgTlVMIGNoYXJhY3RlchoYIXRoaXMuY29udGFpbnMoJ1x1MDAwMCcpugGZAgoOc3RyaW5nLnZpc2libGUSHm11c3QgY29udGFpbiBzb21ldGhpbmcgdmlzaWJsZRrmAXRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdbXlxcc1xceHswMDAwfVxceHswMEFEfVxceHswMzRGfVxceHswNjFDfVxceHsxMTVGfVxceHsxMTYwfVxceHsxN0I0fVxceHsxN0I1fVxceHsxODBCfS1cXHh7MTgwRn1cXHh7MjAwQn0tXFx4ezIwMEZ9XFx4ezIwMkF9LVxceHsyMDJFfVxceHsyMDYwfS1cXHh7MjA2Rn1cXHh7MzE2NH1cXHh7RkUwMH0tXFx4e0ZFMEZ9XFx4e0ZFRkZ9XFx4e0ZGQTB9XScpEhwKCnJlcXVlc3RfaWQYAiABKAlCCLpIBXIDGIABEj4KD3doaWxlX2Fuc3dlcmluZxgDIAEoDjIbLmRlc2t3aXJlLnYxLldoaWxlQW5zd2VyaW5nQgi6SAWCAQIQARIrCgdvcHRpb25zGAQgASgLMhouZGVza3dpcmUudjEuQW5zd2VyT3B0aW9ucxIoChNyZXBsYWNlc19tZXNzYWdlX2lkGAUgASgJQgu6SAhyA7ABAdgBASLpAgoPQ29udmVyc2VSZXF1ZXN0Ei0KBG9wZW4YASABKAsyHS5kZXNrd2lyZS52MS5PcGVuQ29udmVyc2F0aW9uSAASKwoHbWVzc2FnZRgCIAEoCzIYLmRlc2t3aXJlLnYxLlVzZXJNZXNzYWdlSAASMAoGY2FuY2VsGAMgASgLMh4uZGVza3dpcmUudjEuQ2FuY2VsUnVubmluZ1R1cm5IABIrCgZ0eXBpbmcYBCABKAsyGS5kZXNrd2lyZS52MS5UeXBpbmdOb3RpY2VIABIhCgRwaW5nGAUgASgLMhEuZGVza3dpcmUudjEuUGluZ0gAEjUKBWNsb3NlGAYgASgLMiQuZGVza3dpcmUudjEuQ2xvc2VDb252ZXJzYXRpb25TdHJlYW1IABIvCgpyZWdlbmVyYXRlGAcgASgLMhkuZGVza3dpcmUudjEuUmVnZW5lcmF0aW9uSABCEAoHcmVxdWVzdBIFukgCCAEirwIKEE9wZW5Db252ZXJzYXRpb24SIwoPY29udmVyc2F0aW9uX2lkGAEgASgJQgi6SAVyA7ABAUgAEiAKCnNlc3Npb25faWQYAiABKAlCCrpIB3IFEAEYyAFIABI1ChBuZXdfY29udmVyc2F0aW9uGAMgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uSAASKQoHY29udGV4dBgEIAEoCzIYLmRlc2t3aXJlLnYxLkNoYXRDb250ZXh0EiQKDmFmdGVyX3NlcXVlbmNlGAUgASgDQge6SAQiAigASAGIAQESLwoLY2xpZW50X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQggKBnRhcmdldEIRCg9fYWZ0ZXJfc2VxdWVuY2UiMQoRQ2FuY2VsUnVubmluZ1R1cm4SHAoHdHVybl9pZBgBIAEoCUILukgIcgOwAQHYAQEitwEKDFJlZ2VuZXJhdGlvbhIcCgptZXNzYWdlX2lkGAEgASgJQgi6SAVyA7ABARIcCgpyZXF1ZXN0X2lkGAIgASgJQgi6SAVyAxiAARI+Cg93aGlsZV9hbnN3ZXJpbmcYAyABKA4yGy5kZXNrd2lyZS52MS5XaGlsZUFuc3dlcmluZ0IIukgFggECEAESKwoHb3B0aW9ucxgEIAEoCzIaLmRlc2t3aXJlLnYxLkFuc3dlck9wdGlvbnMiIQoMVHlwaW5nTm90aWNlEhEKCWlzX3R5cGluZxgBIAEoCCI3CgRQaW5nEi8KC2NsaWVudF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIZChdDbG9zZUNvbnZlcnNhdGlvblN0cmVhbSJBChBDb252ZXJzZVJlc3BvbnNlEi0KBWV2ZW50GAEgASgLMh4uZGVza3dpcmUudjEuQ29udmVyc2F0aW9uRXZlbnQiswIKElNlbmRNZXNzYWdlUmVxdWVzdBIjCg9jb252ZXJzYXRpb25faWQYASABKAlCCLpIBXIDsAEBSAASIAoKc2Vzc2lvbl9pZBgCIAEoCUIKukgHcgUQARjIAUgAEjUKEG5ld19jb252ZXJzYXRpb24YAyABKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25IABIxCgdtZXNzYWdlGAQgASgLMhguZGVza3dpcmUudjEuVXNlck1lc3NhZ2VCBrpIA8gBARIpCgdjb250ZXh0GAUgASgLMhguZGVza3dpcmUudjEuQ2hhdENvbnRleHQSJAoOYWZ0ZXJfc2VxdWVuY2UYBiABKANCB7pIBCICKABIAYgBAUIICgZ0YXJnZXRCEQoPX2FmdGVyX3NlcXVlbmNlIkQKE1NlbmRNZXNzYWdlUmVzcG9uc2USLQoFZXZlbnQYASABKAsyHi5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25FdmVudCLzAQoLQ2hhdFJlcXVlc3QSIwoPY29udmVyc2F0aW9uX2lkGAEgASgJQgi6SAVyA7ABAUgAEiAKCnNlc3Npb25faWQYAiABKAlCCrpIB3IFEAEYyAFIABI1ChBuZXdfY29udmVyc2F0aW9uGAMgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uSAASMQoHbWVzc2FnZRgEIAEoCzIYLmRlc2t3aXJlLnYxLlVzZXJNZXNzYWdlQga6SAPIAQESKQoHY29udGV4dBgFIAEoCzIYLmRlc2t3aXJlLnYxLkNoYXRDb250ZXh0QggKBnRhcmdldCJ6CgxDaGF0UmVzcG9uc2USFwoPY29udmVyc2F0aW9uX2lkGAEgASgJEiUKB21lc3NhZ2UYAiABKAsyFC5kZXNrd2lyZS52MS5NZXNzYWdlEioKDHVzZXJfbWVzc2FnZRgDIAEoCzIULmRlc2t3aXJlLnYxLk1lc3NhZ2UidgoYV2F0Y2hDb252ZXJzYXRpb25SZXF1ZXN0EiEKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESJAoOYWZ0ZXJfc2VxdWVuY2UYAiABKANCB7pIBCICKABIAIgBAUIRCg9fYWZ0ZXJfc2VxdWVuY2UiSgoZV2F0Y2hDb252ZXJzYXRpb25SZXNwb25zZRItCgVldmVudBgBIAEoCzIeLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbkV2ZW50InIKEUNhbmNlbFR1cm5SZXF1ZXN0EiEKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESHAoHdHVybl9pZBgCIAEoCUILukgIcgOwAQHYAQESHAoKcmVxdWVzdF9pZBgDIAEoCUIIukgFcgMYgAEiOAoSQ2FuY2VsVHVyblJlc3BvbnNlEg8KB3R1cm5faWQYASABKAkSEQoJY2FuY2VsbGVkGAIgASgIIskCChdSZWdlbmVyYXRlQW5zd2VyUmVxdWVzdBIhCg9jb252ZXJzYXRpb25faWQYASABKAlCCLpIBXIDsAEBEhwKCm1lc3NhZ2VfaWQYAiABKAlCCLpIBXIDsAEBEhwKCnJlcXVlc3RfaWQYAyABKAlCCLpIBXIDGIABEj4KD3doaWxlX2Fuc3dlcmluZxgEIAEoDjIbLmRlc2t3aXJlLnYxLldoaWxlQW5zd2VyaW5nQgi6SAWCAQIQARIrCgdvcHRpb25zGAUgASgLMhouZGVza3dpcmUudjEuQW5zd2VyT3B0aW9ucxIpCgdjb250ZXh0GAYgASgLMhguZGVza3dpcmUudjEuQ2hhdENvbnRleHQSJAoOYWZ0ZXJfc2VxdWVuY2UYByABKANCB7pIBCICKABIAIgBAUIRCg9fYWZ0ZXJfc2VxdWVuY2UiSQoYUmVnZW5lcmF0ZUFuc3dlclJlc3BvbnNlEi0KBWV2ZW50GAEgASgLMh4uZGVza3dpcmUudjEuQ29udmVyc2F0aW9uRXZlbnQqhwEKDldoaWxlQW5zd2VyaW5nEh8KG1dISUxFX0FOU1dFUklOR19VTlNQRUNJRklFRBAAEhkKFVdISUxFX0FOU1dFUklOR19RVUVVRRABEh0KGVdISUxFX0FOU1dFUklOR19JTlRFUlJVUFQQAhIaChZXSElMRV9BTlNXRVJJTkdfUkVGVVNFEAMy5gUKC0NoYXRTZXJ2aWNlEksKCENvbnZlcnNlEhwuZGVza3dpcmUudjEuQ29udmVyc2VSZXF1ZXN0Gh0uZGVza3dpcmUudjEuQ29udmVyc2VSZXNwb25zZSgBMAESbgoLU2VuZE1lc3NhZ2USHy5kZXNrd2lyZS52MS5TZW5kTWVzc2FnZVJlcXVlc3QaIC5kZXNrd2lyZS52MS5TZW5kTWVzc2FnZVJlc3BvbnNlIhqC0+STAhQiDy92MS9jaGF0OnN0cmVhbToBKjABElAKBENoYXQSGC5kZXNrd2lyZS52MS5DaGF0UmVxdWVzdBoZLmRlc2t3aXJlLnYxLkNoYXRSZXNwb25zZSITgtPkkwINIggvdjEvY2hhdDoBKhKiAQoQUmVnZW5lcmF0ZUFuc3dlchIkLmRlc2t3aXJlLnYxLlJlZ2VuZXJhdGVBbnN3ZXJSZXF1ZXN0GiUuZGVza3dpcmUudjEuUmVnZW5lcmF0ZUFuc3dlclJlc3BvbnNlIj+C0+STAjkiNC92MS9jb252ZXJzYXRpb25zL3tjb252ZXJzYXRpb25faWR9OnJlZ2VuZXJhdGVBbnN3ZXI6ASowARKXAQoRV2F0Y2hDb252ZXJzYXRpb24SJS5kZXNrd2lyZS52MS5XYXRjaENvbnZlcnNhdGlvblJlcXVlc3QaJi5kZXNrd2lyZS52MS5XYXRjaENvbnZlcnNhdGlvblJlc3BvbnNlIjGC0+STAisSKS92MS9jb252ZXJzYXRpb25zL3tjb252ZXJzYXRpb25faWR9OndhdGNoMAESiAEKCkNhbmNlbFR1cm4SHi5kZXNrd2lyZS52MS5DYW5jZWxUdXJuUmVxdWVzdBofLmRlc2t3aXJlLnYxLkNhbmNlbFR1cm5SZXNwb25zZSI5gtPkkwIzIi4vdjEvY29udmVyc2F0aW9ucy97Y29udmVyc2F0aW9uX2lkfTpjYW5jZWxUdXJuOgEqYgZwcm90bzM", [file_buf_validate_validate, file_deskwire_v1_common, file_deskwire_v1_conversation, file_deskwire_v1_event, file_google_api_annotations, file_google_protobuf_timestamp]);
 
 /**
  * A message of a person.
@@ -58,6 +58,15 @@ export type UserMessage = Message<"deskwire.v1.UserMessage"> & {
    * @generated from field: deskwire.v1.AnswerOptions options = 4;
    */
   options?: AnswerOptions | undefined;
+
+  /**
+   * An earlier question of the conversation that this one replaces: it takes the same place, and the branch that begins
+   * with it becomes the active one. The earlier question and what followed it are kept. Empty: the message continues the
+   * active branch. Errors: NOT_FOUND when it is no question of this conversation.
+   *
+   * @generated from field: string replaces_message_id = 5;
+   */
+  replacesMessageId: string;
 };
 
 /**
@@ -126,6 +135,14 @@ export type ConverseRequest = Message<"deskwire.v1.ConverseRequest"> & {
      */
     value: CloseConversationStream;
     case: "close";
+  } | {
+    /**
+     * Answer a question once more.
+     *
+     * @generated from field: deskwire.v1.Regeneration regenerate = 7;
+     */
+    value: Regeneration;
+    case: "regenerate";
   } | { case: undefined; value?: undefined };
 };
 
@@ -224,6 +241,48 @@ export const CancelRunningTurnSchema: GenMessage<CancelRunningTurn> = /*@__PURE_
   messageDesc(file_deskwire_v1_chat, 3);
 
 /**
+ * Asks for another answer to a question of the stream's conversation.
+ *
+ * @generated from message deskwire.v1.Regeneration
+ */
+export type Regeneration = Message<"deskwire.v1.Regeneration"> & {
+  /**
+   * The answer to replace, or its question.
+   *
+   * @generated from field: string message_id = 1;
+   */
+  messageId: string;
+
+  /**
+   * Makes a repeat join the first turn. Up to 128 characters of the caller's choice; made by the server when empty.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * What happens if an answer is running.
+   *
+   * @generated from field: deskwire.v1.WhileAnswering while_answering = 3;
+   */
+  whileAnswering: WhileAnswering;
+
+  /**
+   * How the answer shall be made.
+   *
+   * @generated from field: deskwire.v1.AnswerOptions options = 4;
+   */
+  options?: AnswerOptions | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.Regeneration.
+ * Use `create(RegenerationSchema)` to create a new message.
+ */
+export const RegenerationSchema: GenMessage<Regeneration> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_chat, 4);
+
+/**
  * The person types, or stopped. Shown to others who watch the conversation.
  *
  * @generated from message deskwire.v1.TypingNotice
@@ -242,7 +301,7 @@ export type TypingNotice = Message<"deskwire.v1.TypingNotice"> & {
  * Use `create(TypingNoticeSchema)` to create a new message.
  */
 export const TypingNoticeSchema: GenMessage<TypingNotice> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 4);
+  messageDesc(file_deskwire_v1_chat, 5);
 
 /**
  * Asks for a connection status.
@@ -263,7 +322,7 @@ export type Ping = Message<"deskwire.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 5);
+  messageDesc(file_deskwire_v1_chat, 6);
 
 /**
  * The client is done with the stream; the conversation stays open.
@@ -278,7 +337,7 @@ export type CloseConversationStream = Message<"deskwire.v1.CloseConversationStre
  * Use `create(CloseConversationStreamSchema)` to create a new message.
  */
 export const CloseConversationStreamSchema: GenMessage<CloseConversationStream> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 6);
+  messageDesc(file_deskwire_v1_chat, 7);
 
 /**
  * One message from the server of a `Converse` stream.
@@ -299,7 +358,7 @@ export type ConverseResponse = Message<"deskwire.v1.ConverseResponse"> & {
  * Use `create(ConverseResponseSchema)` to create a new message.
  */
 export const ConverseResponseSchema: GenMessage<ConverseResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 7);
+  messageDesc(file_deskwire_v1_chat, 8);
 
 /**
  * Request of `SendMessage`.
@@ -365,7 +424,7 @@ export type SendMessageRequest = Message<"deskwire.v1.SendMessageRequest"> & {
  * Use `create(SendMessageRequestSchema)` to create a new message.
  */
 export const SendMessageRequestSchema: GenMessage<SendMessageRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 8);
+  messageDesc(file_deskwire_v1_chat, 9);
 
 /**
  * One message from the server of a `SendMessage` stream.
@@ -386,7 +445,7 @@ export type SendMessageResponse = Message<"deskwire.v1.SendMessageResponse"> & {
  * Use `create(SendMessageResponseSchema)` to create a new message.
  */
 export const SendMessageResponseSchema: GenMessage<SendMessageResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 9);
+  messageDesc(file_deskwire_v1_chat, 10);
 
 /**
  * Request of `Chat`.
@@ -445,7 +504,7 @@ export type ChatRequest = Message<"deskwire.v1.ChatRequest"> & {
  * Use `create(ChatRequestSchema)` to create a new message.
  */
 export const ChatRequestSchema: GenMessage<ChatRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 10);
+  messageDesc(file_deskwire_v1_chat, 11);
 
 /**
  * Response of `Chat`.
@@ -480,7 +539,7 @@ export type ChatResponse = Message<"deskwire.v1.ChatResponse"> & {
  * Use `create(ChatResponseSchema)` to create a new message.
  */
 export const ChatResponseSchema: GenMessage<ChatResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 11);
+  messageDesc(file_deskwire_v1_chat, 12);
 
 /**
  * Request of `WatchConversation`.
@@ -508,7 +567,7 @@ export type WatchConversationRequest = Message<"deskwire.v1.WatchConversationReq
  * Use `create(WatchConversationRequestSchema)` to create a new message.
  */
 export const WatchConversationRequestSchema: GenMessage<WatchConversationRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 12);
+  messageDesc(file_deskwire_v1_chat, 13);
 
 /**
  * One message from the server of a `WatchConversation` stream.
@@ -529,7 +588,7 @@ export type WatchConversationResponse = Message<"deskwire.v1.WatchConversationRe
  * Use `create(WatchConversationResponseSchema)` to create a new message.
  */
 export const WatchConversationResponseSchema: GenMessage<WatchConversationResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 13);
+  messageDesc(file_deskwire_v1_chat, 14);
 
 /**
  * Request of `CancelTurn`.
@@ -564,7 +623,7 @@ export type CancelTurnRequest = Message<"deskwire.v1.CancelTurnRequest"> & {
  * Use `create(CancelTurnRequestSchema)` to create a new message.
  */
 export const CancelTurnRequestSchema: GenMessage<CancelTurnRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 14);
+  messageDesc(file_deskwire_v1_chat, 15);
 
 /**
  * Response of `CancelTurn`.
@@ -592,7 +651,91 @@ export type CancelTurnResponse = Message<"deskwire.v1.CancelTurnResponse"> & {
  * Use `create(CancelTurnResponseSchema)` to create a new message.
  */
 export const CancelTurnResponseSchema: GenMessage<CancelTurnResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_chat, 15);
+  messageDesc(file_deskwire_v1_chat, 16);
+
+/**
+ * Request of `RegenerateAnswer`.
+ *
+ * @generated from message deskwire.v1.RegenerateAnswerRequest
+ */
+export type RegenerateAnswerRequest = Message<"deskwire.v1.RegenerateAnswerRequest"> & {
+  /**
+   * The conversation.
+   *
+   * @generated from field: string conversation_id = 1;
+   */
+  conversationId: string;
+
+  /**
+   * The answer to replace, or its question.
+   *
+   * @generated from field: string message_id = 2;
+   */
+  messageId: string;
+
+  /**
+   * Makes a repeat join the first turn. Up to 128 characters of the caller's choice; made by the server when empty.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+
+  /**
+   * What happens if an answer is running.
+   *
+   * @generated from field: deskwire.v1.WhileAnswering while_answering = 4;
+   */
+  whileAnswering: WhileAnswering;
+
+  /**
+   * How the answer shall be made.
+   *
+   * @generated from field: deskwire.v1.AnswerOptions options = 5;
+   */
+  options?: AnswerOptions | undefined;
+
+  /**
+   * Person, page and platform.
+   *
+   * @generated from field: deskwire.v1.ChatContext context = 6;
+   */
+  context?: ChatContext | undefined;
+
+  /**
+   * When joining again: give the events after this sequence. Absent: from this turn's first event.
+   *
+   * @generated from field: optional int64 after_sequence = 7;
+   */
+  afterSequence?: bigint | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.RegenerateAnswerRequest.
+ * Use `create(RegenerateAnswerRequestSchema)` to create a new message.
+ */
+export const RegenerateAnswerRequestSchema: GenMessage<RegenerateAnswerRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_chat, 17);
+
+/**
+ * One message from the server of a `RegenerateAnswer` stream.
+ *
+ * @generated from message deskwire.v1.RegenerateAnswerResponse
+ */
+export type RegenerateAnswerResponse = Message<"deskwire.v1.RegenerateAnswerResponse"> & {
+  /**
+   * The event.
+   *
+   * @generated from field: deskwire.v1.ConversationEvent event = 1;
+   */
+  event?: ConversationEvent | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.RegenerateAnswerResponse.
+ * Use `create(RegenerateAnswerResponseSchema)` to create a new message.
+ */
+export const RegenerateAnswerResponseSchema: GenMessage<RegenerateAnswerResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_chat, 18);
 
 /**
  * What happens to a message that arrives during an answer.
@@ -684,6 +827,19 @@ export const ChatService: GenService<{
     methodKind: "unary";
     input: typeof ChatRequestSchema;
     output: typeof ChatResponseSchema;
+  },
+  /**
+   * Answers a question once more and streams the events of the new turn, then ends. The earlier answer is kept: both are
+   * branches, and the new one becomes the active one. With the same `request_id` again it joins that turn.
+   *
+   * Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING`, `CONVERSATION_CLOSED`, `REQUEST_ID_REUSED`.
+   *
+   * @generated from rpc deskwire.v1.ChatService.RegenerateAnswer
+   */
+  regenerateAnswer: {
+    methodKind: "server_streaming";
+    input: typeof RegenerateAnswerRequestSchema;
+    output: typeof RegenerateAnswerResponseSchema;
   },
   /**
    * Streams the events of a conversation after a cursor, past and coming ones, until the client leaves.

@@ -7,7 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb";
-import type { Message as Message$1 } from "./common_pb";
+import type { Message as Message$1, TimeRange } from "./common_pb";
 import { file_deskwire_v1_common } from "./common_pb";
 import { file_google_api_annotations } from "../../google/api/annotations_pb";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file deskwire/v1/conversation.proto.
  */
 export const file_deskwire_v1_conversation: GenFile = /*@__PURE__*/
-  fileDesc("Ch5kZXNrd2lyZS92MS9jb252ZXJzYXRpb24ucHJvdG8SC2Rlc2t3aXJlLnYxIuEFCgxDb252ZXJzYXRpb24SCgoCaWQYASABKAkSHAoKc2Vzc2lvbl9pZBgCIAEoCUIIukgFcgMYyAESHAoKdmlzaXRvcl9pZBgDIAEoCUIIukgFcgMYyAESDwoHdXNlcl9pZBgEIAEoCRIvCgZzdGF0dXMYBSABKA4yHy5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25TdGF0dXMSFwoFdGl0bGUYBiABKAlCCLpIBXIDGMgBEhYKBG5hbWUYByABKAlCCLpIBXIDGMgBEhcKBWVtYWlsGAggASgJQgi6SAVyAxjAAhIWCgVwaG9uZRgJIAEoCUIHukgEcgIYQBIZCgdjb21wYW55GAogASgJQgi6SAVyAxjIARIeCgR0YWdzGAsgAygJQhC6SA2SAQoQMiIGcgQQARhAElIKCG1ldGFkYXRhGAwgAygLMicuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uLk1ldGFkYXRhRW50cnlCF7pIFJoBERAgIgZyBBABGEAqBXIDGIAIEhUKDWxhc3Rfc2VxdWVuY2UYDSABKAMSFQoNbWVzc2FnZV9jb3VudBgOIAEoBRIvCgtjcmVhdGVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCgRldGFnGBIgASgJQge6SARyAhhAEhYKDmFjdGl2ZV90dXJuX2lkGBMgASgJEiAKE3NhdGlzZmFjdGlvbl9yYXRpbmcYFCABKAVIAIgBARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCFgoUX3NhdGlzZmFjdGlvbl9yYXRpbmciagoZQ3JlYXRlQ29udmVyc2F0aW9uUmVxdWVzdBIvCgxjb252ZXJzYXRpb24YASABKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb24SHAoKcmVxdWVzdF9pZBgCIAEoCUIIukgFcgMYgAEiTQoaQ3JlYXRlQ29udmVyc2F0aW9uUmVzcG9uc2USLwoMY29udmVyc2F0aW9uGAEgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uIjsKFkdldENvbnZlcnNhdGlvblJlcXVlc3QSIQoPY29udmVyc2F0aW9uX2lkGAEgASgJQgi6SAVyA7ABASJKChdHZXRDb252ZXJzYXRpb25SZXNwb25zZRIvCgxjb252ZXJzYXRpb24YASABKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb24ijwEKHkdldE9yQ3JlYXRlQ29udmVyc2F0aW9uUmVxdWVzdBIeCgpzZXNzaW9uX2lkGAEgASgJQgq6SAdyBRABGMgBEi8KDGNvbnZlcnNhdGlvbhgCIAEoCzIZLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbhIcCgpyZXF1ZXN0X2lkGAMgASgJQgi6SAVyAxiAASJjCh9HZXRPckNyZWF0ZUNvbnZlcnNhdGlvblJlc3BvbnNlEi8KDGNvbnZlcnNhdGlvbhgBIAEoCzIZLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbhIPCgdjcmVhdGVkGAIgASgIIs4BChhMaXN0Q29udmVyc2F0aW9uc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEkQKCHN0YXR1c2VzGAMgAygOMh8uZGVza3dpcmUudjEuQ29udmVyc2F0aW9uU3RhdHVzQhG6SA6SAQsQCCIHggEEEAEgABIZCgd1c2VyX2lkGAQgASgJQgi6SAVyAxjIARIXCgVxdWVyeRgFIAEoCUIIukgFcgMYyAEiZgoZTGlzdENvbnZlcnNhdGlvbnNSZXNwb25zZRIwCg1jb252ZXJzYXRpb25zGAEgAygLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLzAwoZVXBkYXRlQ29udmVyc2F0aW9uUmVxdWVzdBK9AQoMY29udmVyc2F0aW9uGAEgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uQosBukiHAboBgAEKD2NvbnZlcnNhdGlvbi5pZBIkY29udmVyc2F0aW9uLmlkIG11c3QgYmUgYSB2YWxpZCBVVUlEGkd0aGlzLmlkLm1hdGNoZXMoJ15bMC05YS1mQS1GXXs4fSgtWzAtOWEtZkEtRl17NH0pezN9LVswLTlhLWZBLUZdezEyfSQnKcgBARL3AQoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQsUBukjBAboBvQEKEXVwZGF0ZV9tYXNrLnBhdGhzEkx1cGRhdGVfbWFzayBtYXkgbmFtZSBvbmx5IG5hbWUsIGVtYWlsLCBwaG9uZSwgY29tcGFueSwgdGl0bGUsIHRhZ3MsIG1ldGFkYXRhGlp0aGlzLnBhdGhzLmFsbChwLCBwIGluIFsnbmFtZScsICdlbWFpbCcsICdwaG9uZScsICdjb21wYW55JywgJ3RpdGxlJywgJ3RhZ3MnLCAnbWV0YWRhdGEnXSkSHAoKcmVxdWVzdF9pZBgDIAEoCUIIukgFcgMYgAEiTQoaVXBkYXRlQ29udmVyc2F0aW9uUmVzcG9uc2USLwoMY29udmVyc2F0aW9uGAEgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uIpYBChZFbmRDb252ZXJzYXRpb25SZXF1ZXN0EiEKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESOwoGc3RhdHVzGAIgASgOMh8uZGVza3dpcmUudjEuQ29udmVyc2F0aW9uU3RhdHVzQgq6SAeCAQQQASABEhwKCnJlcXVlc3RfaWQYAyABKAlCCLpIBXIDGIABIkoKF0VuZENvbnZlcnNhdGlvblJlc3BvbnNlEi8KDGNvbnZlcnNhdGlvbhgBIAEoCzIZLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbiKIAQoTTGlzdE1lc3NhZ2VzUmVxdWVzdBIhCg9jb252ZXJzYXRpb25faWQYASABKAlCCLpIBXIDsAEBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiAEBIUCgxuZXdlc3RfZmlyc3QYBCABKAgiVwoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJgoIbWVzc2FnZXMYASADKAsyFC5kZXNrd2lyZS52MS5NZXNzYWdlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSrAAQoSQ29udmVyc2F0aW9uU3RhdHVzEiMKH0NPTlZFUlNBVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIeChpDT05WRVJTQVRJT05fU1RBVFVTX0FDVElWRRABEiEKHUNPTlZFUlNBVElPTl9TVEFUVVNfQ09NUExFVEVEEAISIQodQ09OVkVSU0FUSU9OX1NUQVRVU19BQkFORE9ORUQQAxIfChtDT05WRVJTQVRJT05fU1RBVFVTX0JMT0NLRUQQBDKTCAoTQ29udmVyc2F0aW9uU2VydmljZRKDAQoSQ3JlYXRlQ29udmVyc2F0aW9uEiYuZGVza3dpcmUudjEuQ3JlYXRlQ29udmVyc2F0aW9uUmVxdWVzdBonLmRlc2t3aXJlLnYxLkNyZWF0ZUNvbnZlcnNhdGlvblJlc3BvbnNlIhyC0+STAhYiES92MS9jb252ZXJzYXRpb25zOgEqEowBCg9HZXRDb252ZXJzYXRpb24SIy5kZXNrd2lyZS52MS5HZXRDb252ZXJzYXRpb25SZXF1ZXN0GiQuZGVza3dpcmUudjEuR2V0Q29udmVyc2F0aW9uUmVzcG9uc2UiLpACAYLT5JMCJRIjL3YxL2NvbnZlcnNhdGlvbnMve2NvbnZlcnNhdGlvbl9pZH0SngEKF0dldE9yQ3JlYXRlQ29udmVyc2F0aW9uEisuZGVza3dpcmUudjEuR2V0T3JDcmVhdGVDb252ZXJzYXRpb25SZXF1ZXN0GiwuZGVza3dpcmUudjEuR2V0T3JDcmVhdGVDb252ZXJzYXRpb25SZXNwb25zZSIogtPkkwIiIh0vdjEvY29udmVyc2F0aW9uczpnZXRPckNyZWF0ZToBKhKAAQoRTGlzdENvbnZlcnNhdGlvbnMSJS5kZXNrd2lyZS52MS5MaXN0Q29udmVyc2F0aW9uc1JlcXVlc3QaJi5kZXNrd2lyZS52MS5MaXN0Q29udmVyc2F0aW9uc1Jlc3BvbnNlIhyQAgGC0+STAhMSES92MS9jb252ZXJzYXRpb25zEqABChJVcGRhdGVDb252ZXJzYXRpb24SJi5kZXNrd2lyZS52MS5VcGRhdGVDb252ZXJzYXRpb25SZXF1ZXN0GicuZGVza3dpcmUudjEuVXBkYXRlQ29udmVyc2F0aW9uUmVzcG9uc2UiOYLT5JMCMzIjL3YxL2NvbnZlcnNhdGlvbnMve2NvbnZlcnNhdGlvbi5pZH06DGNvbnZlcnNhdGlvbhKQAQoPRW5kQ29udmVyc2F0aW9uEiMuZGVza3dpcmUudjEuRW5kQ29udmVyc2F0aW9uUmVxdWVzdBokLmRlc2t3aXJlLnYxLkVuZENvbnZlcnNhdGlvblJlc3BvbnNlIjKC0+STAiwiJy92MS9jb252ZXJzYXRpb25zL3tjb252ZXJzYXRpb25faWR9OmVuZDoBKhKMAQoMTGlzdE1lc3NhZ2VzEiAuZGVza3dpcmUudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBohLmRlc2t3aXJlLnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIjeQAgGC0+STAi4SLC92MS9jb252ZXJzYXRpb25zL3tjb252ZXJzYXRpb25faWR9L21lc3NhZ2VzYgZwcm90bzM", [file_buf_validate_validate, file_deskwire_v1_common, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Ch5kZXNrd2lyZS92MS9jb252ZXJzYXRpb24ucHJvdG8SC2Rlc2t3aXJlLnYxIuoGCgxDb252ZXJzYXRpb24SCgoCaWQYASABKAkSHAoKc2Vzc2lvbl9pZBgCIAEoCUIIukgFcgMYyAESHAoKdmlzaXRvcl9pZBgDIAEoCUIIukgFcgMYyAESDwoHdXNlcl9pZBgEIAEoCRIvCgZzdGF0dXMYBSABKA4yHy5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25TdGF0dXMSFwoFdGl0bGUYBiABKAlCCLpIBXIDGMgBEhYKBG5hbWUYByABKAlCCLpIBXIDGMgBEhcKBWVtYWlsGAggASgJQgi6SAVyAxjAAhIWCgVwaG9uZRgJIAEoCUIHukgEcgIYQBIZCgdjb21wYW55GAogASgJQgi6SAVyAxjIARIeCgR0YWdzGAsgAygJQhC6SA2SAQoQMiIGcgQQARhAElIKCG1ldGFkYXRhGAwgAygLMicuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uLk1ldGFkYXRhRW50cnlCF7pIFJoBERAgIgZyBBABGEAqBXIDGIAIEhUKDWxhc3Rfc2VxdWVuY2UYDSABKAMSFQoNbWVzc2FnZV9jb3VudBgOIAEoBRIvCgtjcmVhdGVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCgRldGFnGBIgASgJQge6SARyAhhAEhYKDmFjdGl2ZV90dXJuX2lkGBMgASgJEiAKE3NhdGlzZmFjdGlvbl9yYXRpbmcYFCABKAVIAIgBARItCgVvd25lchgVIAEoDjIeLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbk93bmVyEhMKC293bmVyX3Rva2VuGBYgASgDEhcKD2hlYWRfbWVzc2FnZV9pZBgXIAEoCRIPCgdzdW1tYXJ5GBggASgJEhkKEWVhcmxpZXN0X3NlcXVlbmNlGBkgASgDGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIWChRfc2F0aXNmYWN0aW9uX3JhdGluZyJqChlDcmVhdGVDb252ZXJzYXRpb25SZXF1ZXN0Ei8KDGNvbnZlcnNhdGlvbhgBIAEoCzIZLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbhIcCgpyZXF1ZXN0X2lkGAIgASgJQgi6SAVyAxiAASJNChpDcmVhdGVDb252ZXJzYXRpb25SZXNwb25zZRIvCgxjb252ZXJzYXRpb24YASABKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb24iOwoWR2V0Q29udmVyc2F0aW9uUmVxdWVzdBIhCg9jb252ZXJzYXRpb25faWQYASABKAlCCLpIBXIDsAEBIkoKF0dldENvbnZlcnNhdGlvblJlc3BvbnNlEi8KDGNvbnZlcnNhdGlvbhgBIAEoCzIZLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbiKPAQoeR2V0T3JDcmVhdGVDb252ZXJzYXRpb25SZXF1ZXN0Eh4KCnNlc3Npb25faWQYASABKAlCCrpIB3IFEAEYyAESLwoMY29udmVyc2F0aW9uGAIgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uEhwKCnJlcXVlc3RfaWQYAyABKAlCCLpIBXIDGIABImMKH0dldE9yQ3JlYXRlQ29udmVyc2F0aW9uUmVzcG9uc2USLwoMY29udmVyc2F0aW9uGAEgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uEg8KB2NyZWF0ZWQYAiABKAgizgEKGExpc3RDb252ZXJzYXRpb25zUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBASRAoIc3RhdHVzZXMYAyADKA4yHy5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25TdGF0dXNCEbpIDpIBCxAIIgeCAQQQASAAEhkKB3VzZXJfaWQYBCABKAlCCLpIBXIDGMgBEhcKBXF1ZXJ5GAUgASgJQgi6SAVyAxjIASJmChlMaXN0Q29udmVyc2F0aW9uc1Jlc3BvbnNlEjAKDWNvbnZlcnNhdGlvbnMYASADKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIvMDChlVcGRhdGVDb252ZXJzYXRpb25SZXF1ZXN0Er0BCgxjb252ZXJzYXRpb24YASABKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25CiwG6SIcBugGAAQoPY29udmVyc2F0aW9uLmlkEiRjb252ZXJzYXRpb24uaWQgbXVzdCBiZSBhIHZhbGlkIFVVSUQaR3RoaXMuaWQubWF0Y2hlcygnXlswLTlhLWZBLUZdezh9KC1bMC05YS1mQS1GXXs0fSl7M30tWzAtOWEtZkEtRl17MTJ9JCcpyAEBEvcBCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCxQG6SMEBugG9AQoRdXBkYXRlX21hc2sucGF0aHMSTHVwZGF0ZV9tYXNrIG1heSBuYW1lIG9ubHkgbmFtZSwgZW1haWwsIHBob25lLCBjb21wYW55LCB0aXRsZSwgdGFncywgbWV0YWRhdGEaWnRoaXMucGF0aHMuYWxsKHAsIHAgaW4gWyduYW1lJywgJ2VtYWlsJywgJ3Bob25lJywgJ2NvbXBhbnknLCAndGl0bGUnLCAndGFncycsICdtZXRhZGF0YSddKRIcCgpyZXF1ZXN0X2lkGAMgASgJQgi6SAVyAxiAASJNChpVcGRhdGVDb252ZXJzYXRpb25SZXNwb25zZRIvCgxjb252ZXJzYXRpb24YASABKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb24ilgEKFkVuZENvbnZlcnNhdGlvblJlcXVlc3QSIQoPY29udmVyc2F0aW9uX2lkGAEgASgJQgi6SAVyA7ABARI7CgZzdGF0dXMYAiABKA4yHy5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25TdGF0dXNCCrpIB4IBBBABIAESHAoKcmVxdWVzdF9pZBgDIAEoCUIIukgFcgMYgAEiSgoXRW5kQ29udmVyc2F0aW9uUmVzcG9uc2USLwoMY29udmVyc2F0aW9uGAEgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uIp4BChNMaXN0TWVzc2FnZXNSZXF1ZXN0EiEKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQEhQKDG5ld2VzdF9maXJzdBgEIAEoCBIUCgxhbGxfYnJhbmNoZXMYBSABKAgiVwoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJgoIbWVzc2FnZXMYASADKAsyFC5kZXNrd2lyZS52MS5NZXNzYWdlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ0ChNTZWxlY3RCcmFuY2hSZXF1ZXN0EiEKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCUIIukgFcgOwAQESHAoKbWVzc2FnZV9pZBgCIAEoCUIIukgFcgOwAQESHAoKcmVxdWVzdF9pZBgDIAEoCUIIukgFcgMYgAEiRwoUU2VsZWN0QnJhbmNoUmVzcG9uc2USLwoMY29udmVyc2F0aW9uGAEgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uIo8BChJMaXN0SGlzdG9yeVJlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEhkKB3VzZXJfaWQYAyABKAlCCLpIBXIDGMgBEiQKBHRpbWUYBCABKAsyFi5kZXNrd2lyZS52MS5UaW1lUmFuZ2UidQoMSGlzdG9yeUVudHJ5EhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCRImCghxdWVzdGlvbhgCIAEoCzIULmRlc2t3aXJlLnYxLk1lc3NhZ2USJAoGYW5zd2VyGAMgASgLMhQuZGVza3dpcmUudjEuTWVzc2FnZSJaChNMaXN0SGlzdG9yeVJlc3BvbnNlEioKB2VudHJpZXMYASADKAsyGS5kZXNrd2lyZS52MS5IaXN0b3J5RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKsABChJDb252ZXJzYXRpb25TdGF0dXMSIwofQ09OVkVSU0FUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEh4KGkNPTlZFUlNBVElPTl9TVEFUVVNfQUNUSVZFEAESIQodQ09OVkVSU0FUSU9OX1NUQVRVU19DT01QTEVURUQQAhIhCh1DT05WRVJTQVRJT05fU1RBVFVTX0FCQU5ET05FRBADEh8KG0NPTlZFUlNBVElPTl9TVEFUVVNfQkxPQ0tFRBAEKnEKEUNvbnZlcnNhdGlvbk93bmVyEiIKHkNPTlZFUlNBVElPTl9PV05FUl9VTlNQRUNJRklFRBAAEhoKFkNPTlZFUlNBVElPTl9PV05FUl9CT1QQARIcChhDT05WRVJTQVRJT05fT1dORVJfQUdFTlQQAjKQCgoTQ29udmVyc2F0aW9uU2VydmljZRKDAQoSQ3JlYXRlQ29udmVyc2F0aW9uEiYuZGVza3dpcmUudjEuQ3JlYXRlQ29udmVyc2F0aW9uUmVxdWVzdBonLmRlc2t3aXJlLnYxLkNyZWF0ZUNvbnZlcnNhdGlvblJlc3BvbnNlIhyC0+STAhYiES92MS9jb252ZXJzYXRpb25zOgEqEowBCg9HZXRDb252ZXJzYXRpb24SIy5kZXNrd2lyZS52MS5HZXRDb252ZXJzYXRpb25SZXF1ZXN0GiQuZGVza3dpcmUudjEuR2V0Q29udmVyc2F0aW9uUmVzcG9uc2UiLpACAYLT5JMCJRIjL3YxL2NvbnZlcnNhdGlvbnMve2NvbnZlcnNhdGlvbl9pZH0SngEKF0dldE9yQ3JlYXRlQ29udmVyc2F0aW9uEisuZGVza3dpcmUudjEuR2V0T3JDcmVhdGVDb252ZXJzYXRpb25SZXF1ZXN0GiwuZGVza3dpcmUudjEuR2V0T3JDcmVhdGVDb252ZXJzYXRpb25SZXNwb25zZSIogtPkkwIiIh0vdjEvY29udmVyc2F0aW9uczpnZXRPckNyZWF0ZToBKhKAAQoRTGlzdENvbnZlcnNhdGlvbnMSJS5kZXNrd2lyZS52MS5MaXN0Q29udmVyc2F0aW9uc1JlcXVlc3QaJi5kZXNrd2lyZS52MS5MaXN0Q29udmVyc2F0aW9uc1Jlc3BvbnNlIhyQAgGC0+STAhMSES92MS9jb252ZXJzYXRpb25zEqABChJVcGRhdGVDb252ZXJzYXRpb24SJi5kZXNrd2lyZS52MS5VcGRhdGVDb252ZXJzYXRpb25SZXF1ZXN0GicuZGVza3dpcmUudjEuVXBkYXRlQ29udmVyc2F0aW9uUmVzcG9uc2UiOYLT5JMCMzIjL3YxL2NvbnZlcnNhdGlvbnMve2NvbnZlcnNhdGlvbi5pZH06DGNvbnZlcnNhdGlvbhKQAQoPRW5kQ29udmVyc2F0aW9uEiMuZGVza3dpcmUudjEuRW5kQ29udmVyc2F0aW9uUmVxdWVzdBokLmRlc2t3aXJlLnYxLkVuZENvbnZlcnNhdGlvblJlc3BvbnNlIjKC0+STAiwiJy92MS9jb252ZXJzYXRpb25zL3tjb252ZXJzYXRpb25faWR9OmVuZDoBKhKMAQoMTGlzdE1lc3NhZ2VzEiAuZGVza3dpcmUudjEuTGlzdE1lc3NhZ2VzUmVxdWVzdBohLmRlc2t3aXJlLnYxLkxpc3RNZXNzYWdlc1Jlc3BvbnNlIjeQAgGC0+STAi4SLC92MS9jb252ZXJzYXRpb25zL3tjb252ZXJzYXRpb25faWR9L21lc3NhZ2VzEpABCgxTZWxlY3RCcmFuY2gSIC5kZXNrd2lyZS52MS5TZWxlY3RCcmFuY2hSZXF1ZXN0GiEuZGVza3dpcmUudjEuU2VsZWN0QnJhbmNoUmVzcG9uc2UiO4LT5JMCNSIwL3YxL2NvbnZlcnNhdGlvbnMve2NvbnZlcnNhdGlvbl9pZH06c2VsZWN0QnJhbmNoOgEqEmgKC0xpc3RIaXN0b3J5Eh8uZGVza3dpcmUudjEuTGlzdEhpc3RvcnlSZXF1ZXN0GiAuZGVza3dpcmUudjEuTGlzdEhpc3RvcnlSZXNwb25zZSIWkAIBgtPkkwINEgsvdjEvaGlzdG9yeWIGcHJvdG8z", [file_buf_validate_validate, file_deskwire_v1_common, file_google_api_annotations, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A conversation.
@@ -166,6 +166,42 @@ export type Conversation = Message<"deskwire.v1.Conversation"> & {
    * @generated from field: optional int32 satisfaction_rating = 20;
    */
   satisfactionRating?: number | undefined;
+
+  /**
+   * Who answers in it now.
+   *
+   * @generated from field: deskwire.v1.ConversationOwner owner = 21;
+   */
+  owner: ConversationOwner;
+
+  /**
+   * Fencing token of the owner: it rises with each change, and what is written with an older one is refused.
+   *
+   * @generated from field: int64 owner_token = 22;
+   */
+  ownerToken: bigint;
+
+  /**
+   * Newest message of the active branch; empty while there is none.
+   *
+   * @generated from field: string head_message_id = 23;
+   */
+  headMessageId: string;
+
+  /**
+   * Summary of what was said before the messages that an answer still sees in full; made in the background, empty until
+   * the conversation is that long.
+   *
+   * @generated from field: string summary = 24;
+   */
+  summary: string;
+
+  /**
+   * Sequence of the oldest event that is kept: a stream may resume after this one less one, or any later.
+   *
+   * @generated from field: int64 earliest_sequence = 25;
+   */
+  earliestSequence: bigint;
 };
 
 /**
@@ -551,6 +587,13 @@ export type ListMessagesRequest = Message<"deskwire.v1.ListMessagesRequest"> & {
    * @generated from field: bool newest_first = 4;
    */
   newestFirst: boolean;
+
+  /**
+   * The messages of every branch, by sequence, instead of the active branch alone.
+   *
+   * @generated from field: bool all_branches = 5;
+   */
+  allBranches: boolean;
 };
 
 /**
@@ -587,6 +630,167 @@ export type ListMessagesResponse = Message<"deskwire.v1.ListMessagesResponse"> &
  */
 export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@__PURE__*/
   messageDesc(file_deskwire_v1_conversation, 14);
+
+/**
+ * Request of `SelectBranch`.
+ *
+ * @generated from message deskwire.v1.SelectBranchRequest
+ */
+export type SelectBranchRequest = Message<"deskwire.v1.SelectBranchRequest"> & {
+  /**
+   * The conversation.
+   *
+   * @generated from field: string conversation_id = 1;
+   */
+  conversationId: string;
+
+  /**
+   * A message that the branch shall go through.
+   *
+   * @generated from field: string message_id = 2;
+   */
+  messageId: string;
+
+  /**
+   * Makes a repeat return the first result.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message deskwire.v1.SelectBranchRequest.
+ * Use `create(SelectBranchRequestSchema)` to create a new message.
+ */
+export const SelectBranchRequestSchema: GenMessage<SelectBranchRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_conversation, 15);
+
+/**
+ * Response of `SelectBranch`.
+ *
+ * @generated from message deskwire.v1.SelectBranchResponse
+ */
+export type SelectBranchResponse = Message<"deskwire.v1.SelectBranchResponse"> & {
+  /**
+   * The conversation after the change.
+   *
+   * @generated from field: deskwire.v1.Conversation conversation = 1;
+   */
+  conversation?: Conversation | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.SelectBranchResponse.
+ * Use `create(SelectBranchResponseSchema)` to create a new message.
+ */
+export const SelectBranchResponseSchema: GenMessage<SelectBranchResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_conversation, 16);
+
+/**
+ * Request of `ListHistory`.
+ *
+ * @generated from message deskwire.v1.ListHistoryRequest
+ */
+export type ListHistoryRequest = Message<"deskwire.v1.ListHistoryRequest"> & {
+  /**
+   * How many exchanges at most, 1 to 200; 0 is 50, more is 200.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * Token of the last page's answer; empty for the first page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * Whose; empty for the caller. Users may name themselves only.
+   *
+   * @generated from field: string user_id = 3;
+   */
+  userId: string;
+
+  /**
+   * Only questions of this span.
+   *
+   * @generated from field: deskwire.v1.TimeRange time = 4;
+   */
+  time?: TimeRange | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.ListHistoryRequest.
+ * Use `create(ListHistoryRequestSchema)` to create a new message.
+ */
+export const ListHistoryRequestSchema: GenMessage<ListHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_conversation, 17);
+
+/**
+ * A question and its answer.
+ *
+ * @generated from message deskwire.v1.HistoryEntry
+ */
+export type HistoryEntry = Message<"deskwire.v1.HistoryEntry"> & {
+  /**
+   * The conversation.
+   *
+   * @generated from field: string conversation_id = 1;
+   */
+  conversationId: string;
+
+  /**
+   * What was asked.
+   *
+   * @generated from field: deskwire.v1.Message question = 2;
+   */
+  question?: Message$1 | undefined;
+
+  /**
+   * What was answered, with its rating in `feedback`; absent when the turn ended without text or has not ended.
+   *
+   * @generated from field: deskwire.v1.Message answer = 3;
+   */
+  answer?: Message$1 | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.HistoryEntry.
+ * Use `create(HistoryEntrySchema)` to create a new message.
+ */
+export const HistoryEntrySchema: GenMessage<HistoryEntry> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_conversation, 18);
+
+/**
+ * Response of `ListHistory`.
+ *
+ * @generated from message deskwire.v1.ListHistoryResponse
+ */
+export type ListHistoryResponse = Message<"deskwire.v1.ListHistoryResponse"> & {
+  /**
+   * The page.
+   *
+   * @generated from field: repeated deskwire.v1.HistoryEntry entries = 1;
+   */
+  entries: HistoryEntry[];
+
+  /**
+   * Token of the next page; empty on the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message deskwire.v1.ListHistoryResponse.
+ * Use `create(ListHistoryResponseSchema)` to create a new message.
+ */
+export const ListHistoryResponseSchema: GenMessage<ListHistoryResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_conversation, 19);
 
 /**
  * State of a conversation.
@@ -635,6 +839,40 @@ export enum ConversationStatus {
  */
 export const ConversationStatusSchema: GenEnum<ConversationStatus> = /*@__PURE__*/
   enumDesc(file_deskwire_v1_conversation, 0);
+
+/**
+ * Who answers in a conversation.
+ *
+ * @generated from enum deskwire.v1.ConversationOwner
+ */
+export enum ConversationOwner {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: CONVERSATION_OWNER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The assistant.
+   *
+   * @generated from enum value: CONVERSATION_OWNER_BOT = 1;
+   */
+  BOT = 1,
+
+  /**
+   * A human agent.
+   *
+   * @generated from enum value: CONVERSATION_OWNER_AGENT = 2;
+   */
+  AGENT = 2,
+}
+
+/**
+ * Describes the enum deskwire.v1.ConversationOwner.
+ */
+export const ConversationOwnerSchema: GenEnum<ConversationOwner> = /*@__PURE__*/
+  enumDesc(file_deskwire_v1_conversation, 1);
 
 /**
  * Creates, finds and changes conversations and lists their messages. Asking happens in `ChatService`.
@@ -709,7 +947,7 @@ export const ConversationService: GenService<{
     output: typeof EndConversationResponseSchema;
   },
   /**
-   * Lists the messages of a conversation, oldest first.
+   * Lists the messages of a conversation's active branch, oldest first.
    *
    * @generated from rpc deskwire.v1.ConversationService.ListMessages
    */
@@ -717,6 +955,29 @@ export const ConversationService: GenService<{
     methodKind: "unary";
     input: typeof ListMessagesRequestSchema;
     output: typeof ListMessagesResponseSchema;
+  },
+  /**
+   * Makes the branch of a message the active one: the newest that goes through it. Later messages continue it.
+   *
+   * Errors: NOT_FOUND; FAILED_PRECONDITION `ANSWER_RUNNING` while an answer runs or waits.
+   *
+   * @generated from rpc deskwire.v1.ConversationService.SelectBranch
+   */
+  selectBranch: {
+    methodKind: "unary";
+    input: typeof SelectBranchRequestSchema;
+    output: typeof SelectBranchResponseSchema;
+  },
+  /**
+   * Lists what a user asked and was answered, over all of their conversations, latest first, with the rating that each
+   * answer got.
+   *
+   * @generated from rpc deskwire.v1.ConversationService.ListHistory
+   */
+  listHistory: {
+    methodKind: "unary";
+    input: typeof ListHistoryRequestSchema;
+    output: typeof ListHistoryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_deskwire_v1_conversation, 0);

@@ -20,14 +20,14 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file deskwire/v1/event.proto.
  */
 export const file_deskwire_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChdkZXNrd2lyZS92MS9ldmVudC5wcm90bxILZGVza3dpcmUudjEi9wUKEUNvbnZlcnNhdGlvbkV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9jb252ZXJzYXRpb25faWQYAyABKAkSDwoHdHVybl9pZBgEIAEoCRI6ChFjb25uZWN0aW9uX3N0YXR1cxgKIAEoCzIdLmRlc2t3aXJlLnYxLkNvbm5lY3Rpb25TdGF0dXNIABI4ChBtZXNzYWdlX2FjY2VwdGVkGAsgASgLMhwuZGVza3dpcmUudjEuTWVzc2FnZUFjY2VwdGVkSAASMAoMdHVybl9zdGFydGVkGAwgASgLMhguZGVza3dpcmUudjEuVHVyblN0YXJ0ZWRIABIlCgZ0eXBpbmcYDSABKAsyEy5kZXNrd2lyZS52MS5UeXBpbmdIABIsCgp0ZXh0X2RlbHRhGA4gASgLMhYuZGVza3dpcmUudjEuVGV4dERlbHRhSAASNgoPY2l0YXRpb25zX2ZvdW5kGA8gASgLMhsuZGVza3dpcmUudjEuQ2l0YXRpb25zRm91bmRIABI6ChFtZXNzYWdlX2NvbXBsZXRlZBgQIAEoCzIdLmRlc2t3aXJlLnYxLk1lc3NhZ2VDb21wbGV0ZWRIABIuCgt0dXJuX2ZhaWxlZBgRIAEoCzIXLmRlc2t3aXJlLnYxLlR1cm5GYWlsZWRIABI0Cg50dXJuX2NhbmNlbGxlZBgSIAEoCzIaLmRlc2t3aXJlLnYxLlR1cm5DYW5jZWxsZWRIABIrCgloZWFydGJlYXQYEyABKAsyFi5kZXNrd2lyZS52MS5IZWFydGJlYXRIABImCgdnb19hd2F5GBQgASgLMhMuZGVza3dpcmUudjEuR29Bd2F5SAASQAoUY29udmVyc2F0aW9uX2NoYW5nZWQYFSABKAsyIC5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25DaGFuZ2VkSABCBwoFZXZlbnQi1wEKEENvbm5lY3Rpb25TdGF0dXMSEQoJY29ubmVjdGVkGAEgASgIEioKB2xhdGVuY3kYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoLc2VydmVyX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KDGNvbnZlcnNhdGlvbhgEIAEoCzIZLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbhIQCghkZWdyYWRlZBgFIAMoCRIQCghwcm92aWRlchgGIAEoCSJQCg9NZXNzYWdlQWNjZXB0ZWQSJQoHbWVzc2FnZRgBIAEoCzIULmRlc2t3aXJlLnYxLk1lc3NhZ2USFgoOcXVldWVfcG9zaXRpb24YAiABKAUiMgoLVHVyblN0YXJ0ZWQSEgoKbWVzc2FnZV9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFIn8KBlR5cGluZxImCgRyb2xlGAEgASgOMhguZGVza3dpcmUudjEuTWVzc2FnZVJvbGUSEQoJaXNfdHlwaW5nGAIgASgIEjoKF2VzdGltYXRlZF9yZXNwb25zZV90aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIk4KCVRleHREZWx0YRISCgptZXNzYWdlX2lkGAEgASgJEg8KB2F0dGVtcHQYAiABKAUSDgoGb2Zmc2V0GAMgASgFEgwKBHRleHQYBCABKAkiTgoOQ2l0YXRpb25zRm91bmQSEgoKbWVzc2FnZV9pZBgBIAEoCRIoCgljaXRhdGlvbnMYAiADKAsyFS5kZXNrd2lyZS52MS5DaXRhdGlvbiI5ChBNZXNzYWdlQ29tcGxldGVkEiUKB21lc3NhZ2UYASABKAsyFC5kZXNrd2lyZS52MS5NZXNzYWdlIokBCgpUdXJuRmFpbGVkEigKBnJlYXNvbhgBIAEoDjIYLmRlc2t3aXJlLnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEi0KD3BhcnRpYWxfbWVzc2FnZRgEIAEoCzIULmRlc2t3aXJlLnYxLk1lc3NhZ2UiaAoNVHVybkNhbmNlbGxlZBItCg9wYXJ0aWFsX21lc3NhZ2UYASABKAsyFC5kZXNrd2lyZS52MS5NZXNzYWdlEigKBnJlYXNvbhgCIAEoDjIYLmRlc2t3aXJlLnYxLkVycm9yUmVhc29uIjwKCUhlYXJ0YmVhdBIvCgtzZXJ2ZXJfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAifgoGR29Bd2F5EigKBnJlYXNvbhgBIAEoDjIYLmRlc2t3aXJlLnYxLkVycm9yUmVhc29uEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDEjIKD3JlY29ubmVjdF9hZnRlchgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJGChNDb252ZXJzYXRpb25DaGFuZ2VkEi8KDGNvbnZlcnNhdGlvbhgBIAEoCzIZLmRlc2t3aXJlLnYxLkNvbnZlcnNhdGlvbmIGcHJvdG8z", [file_deskwire_v1_common, file_deskwire_v1_conversation, file_deskwire_v1_error_reason, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChdkZXNrd2lyZS92MS9ldmVudC5wcm90bxILZGVza3dpcmUudjEiuwYKEUNvbnZlcnNhdGlvbkV2ZW50EhAKCHNlcXVlbmNlGAEgASgDEi8KC2NyZWF0ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9jb252ZXJzYXRpb25faWQYAyABKAkSDwoHdHVybl9pZBgEIAEoCRI6ChFjb25uZWN0aW9uX3N0YXR1cxgKIAEoCzIdLmRlc2t3aXJlLnYxLkNvbm5lY3Rpb25TdGF0dXNIABI4ChBtZXNzYWdlX2FjY2VwdGVkGAsgASgLMhwuZGVza3dpcmUudjEuTWVzc2FnZUFjY2VwdGVkSAASMAoMdHVybl9zdGFydGVkGAwgASgLMhguZGVza3dpcmUudjEuVHVyblN0YXJ0ZWRIABIlCgZ0eXBpbmcYDSABKAsyEy5kZXNrd2lyZS52MS5UeXBpbmdIABIsCgp0ZXh0X2RlbHRhGA4gASgLMhYuZGVza3dpcmUudjEuVGV4dERlbHRhSAASNgoPY2l0YXRpb25zX2ZvdW5kGA8gASgLMhsuZGVza3dpcmUudjEuQ2l0YXRpb25zRm91bmRIABI6ChFtZXNzYWdlX2NvbXBsZXRlZBgQIAEoCzIdLmRlc2t3aXJlLnYxLk1lc3NhZ2VDb21wbGV0ZWRIABIuCgt0dXJuX2ZhaWxlZBgRIAEoCzIXLmRlc2t3aXJlLnYxLlR1cm5GYWlsZWRIABI0Cg50dXJuX2NhbmNlbGxlZBgSIAEoCzIaLmRlc2t3aXJlLnYxLlR1cm5DYW5jZWxsZWRIABIrCgloZWFydGJlYXQYEyABKAsyFi5kZXNrd2lyZS52MS5IZWFydGJlYXRIABImCgdnb19hd2F5GBQgASgLMhMuZGVza3dpcmUudjEuR29Bd2F5SAASQAoUY29udmVyc2F0aW9uX2NoYW5nZWQYFSABKAsyIC5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25DaGFuZ2VkSAASQgoVcmVnZW5lcmF0aW9uX2FjY2VwdGVkGBYgASgLMiEuZGVza3dpcmUudjEuUmVnZW5lcmF0aW9uQWNjZXB0ZWRIAEIHCgVldmVudCLXAQoQQ29ubmVjdGlvblN0YXR1cxIRCgljb25uZWN0ZWQYASABKAgSKgoHbGF0ZW5jeRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgtzZXJ2ZXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoMY29udmVyc2F0aW9uGAQgASgLMhkuZGVza3dpcmUudjEuQ29udmVyc2F0aW9uEhAKCGRlZ3JhZGVkGAUgAygJEhAKCHByb3ZpZGVyGAYgASgJIlAKD01lc3NhZ2VBY2NlcHRlZBIlCgdtZXNzYWdlGAEgASgLMhQuZGVza3dpcmUudjEuTWVzc2FnZRIWCg5xdWV1ZV9wb3NpdGlvbhgCIAEoBSJLChRSZWdlbmVyYXRpb25BY2NlcHRlZBIbChNxdWVzdGlvbl9tZXNzYWdlX2lkGAEgASgJEhYKDnF1ZXVlX3Bvc2l0aW9uGAIgASgFIjIKC1R1cm5TdGFydGVkEhIKCm1lc3NhZ2VfaWQYASABKAkSDwoHYXR0ZW1wdBgCIAEoBSJ/CgZUeXBpbmcSJgoEcm9sZRgBIAEoDjIYLmRlc2t3aXJlLnYxLk1lc3NhZ2VSb2xlEhEKCWlzX3R5cGluZxgCIAEoCBI6Chdlc3RpbWF0ZWRfcmVzcG9uc2VfdGltZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJOCglUZXh0RGVsdGESEgoKbWVzc2FnZV9pZBgBIAEoCRIPCgdhdHRlbXB0GAIgASgFEg4KBm9mZnNldBgDIAEoBRIMCgR0ZXh0GAQgASgJIk4KDkNpdGF0aW9uc0ZvdW5kEhIKCm1lc3NhZ2VfaWQYASABKAkSKAoJY2l0YXRpb25zGAIgAygLMhUuZGVza3dpcmUudjEuQ2l0YXRpb24iOQoQTWVzc2FnZUNvbXBsZXRlZBIlCgdtZXNzYWdlGAEgASgLMhQuZGVza3dpcmUudjEuTWVzc2FnZSKJAQoKVHVybkZhaWxlZBIoCgZyZWFzb24YASABKA4yGC5kZXNrd2lyZS52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBItCg9wYXJ0aWFsX21lc3NhZ2UYBCABKAsyFC5kZXNrd2lyZS52MS5NZXNzYWdlImgKDVR1cm5DYW5jZWxsZWQSLQoPcGFydGlhbF9tZXNzYWdlGAEgASgLMhQuZGVza3dpcmUudjEuTWVzc2FnZRIoCgZyZWFzb24YAiABKA4yGC5kZXNrd2lyZS52MS5FcnJvclJlYXNvbiI8CglIZWFydGJlYXQSLwoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIn4KBkdvQXdheRIoCgZyZWFzb24YASABKA4yGC5kZXNrd2lyZS52MS5FcnJvclJlYXNvbhIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAxIyCg9yZWNvbm5lY3RfYWZ0ZXIYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iRgoTQ29udmVyc2F0aW9uQ2hhbmdlZBIvCgxjb252ZXJzYXRpb24YASABKAsyGS5kZXNrd2lyZS52MS5Db252ZXJzYXRpb25iBnByb3RvMw", [file_deskwire_v1_common, file_deskwire_v1_conversation, file_deskwire_v1_error_reason, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One event. Durable events are stored and carry a gapless `sequence`; live ones (deltas, typing, heartbeat, connection
  * status, go-away) carry 0 and are not repeated after a resume, except that the text so far of a running answer is
  * given again as one delta at offset 0.
  *
- * A turn's events come in this order: `message_accepted`, `turn_started` (again with a higher attempt if another
+ * A turn's events come in this order: `message_accepted` (or `regeneration_accepted`), `turn_started` (again with a higher attempt if another
  * replica takes over), then deltas, `citations_found`, and exactly one of `message_completed`, `turn_failed`,
  * `turn_cancelled`. Clients must ignore kinds of events that they do not know.
  *
@@ -163,6 +163,14 @@ export type ConversationEvent = Message<"deskwire.v1.ConversationEvent"> & {
      */
     value: ConversationChanged;
     case: "conversationChanged";
+  } | {
+    /**
+     * Durable. Another answer to an earlier question was asked for.
+     *
+     * @generated from field: deskwire.v1.RegenerationAccepted regeneration_accepted = 22;
+     */
+    value: RegenerationAccepted;
+    case: "regenerationAccepted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -258,6 +266,34 @@ export const MessageAcceptedSchema: GenMessage<MessageAccepted> = /*@__PURE__*/
   messageDesc(file_deskwire_v1_event, 2);
 
 /**
+ * Another answer to an earlier question was asked for and is committed.
+ *
+ * @generated from message deskwire.v1.RegenerationAccepted
+ */
+export type RegenerationAccepted = Message<"deskwire.v1.RegenerationAccepted"> & {
+  /**
+   * The question, which keeps its id and place.
+   *
+   * @generated from field: string question_message_id = 1;
+   */
+  questionMessageId: string;
+
+  /**
+   * How many turns wait before this one; 0 when it runs at once.
+   *
+   * @generated from field: int32 queue_position = 2;
+   */
+  queuePosition: number;
+};
+
+/**
+ * Describes the message deskwire.v1.RegenerationAccepted.
+ * Use `create(RegenerationAcceptedSchema)` to create a new message.
+ */
+export const RegenerationAcceptedSchema: GenMessage<RegenerationAccepted> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_event, 3);
+
+/**
  * An attempt to answer began. Text of an earlier attempt is void.
  *
  * @generated from message deskwire.v1.TurnStarted
@@ -283,7 +319,7 @@ export type TurnStarted = Message<"deskwire.v1.TurnStarted"> & {
  * Use `create(TurnStartedSchema)` to create a new message.
  */
 export const TurnStartedSchema: GenMessage<TurnStarted> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 3);
+  messageDesc(file_deskwire_v1_event, 4);
 
 /**
  * Somebody types, or stopped.
@@ -318,7 +354,7 @@ export type Typing = Message<"deskwire.v1.Typing"> & {
  * Use `create(TypingSchema)` to create a new message.
  */
 export const TypingSchema: GenMessage<Typing> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 4);
+  messageDesc(file_deskwire_v1_event, 5);
 
 /**
  * More text of a running answer.
@@ -360,7 +396,7 @@ export type TextDelta = Message<"deskwire.v1.TextDelta"> & {
  * Use `create(TextDeltaSchema)` to create a new message.
  */
 export const TextDeltaSchema: GenMessage<TextDelta> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 5);
+  messageDesc(file_deskwire_v1_event, 6);
 
 /**
  * Sources of a running answer.
@@ -388,7 +424,7 @@ export type CitationsFound = Message<"deskwire.v1.CitationsFound"> & {
  * Use `create(CitationsFoundSchema)` to create a new message.
  */
 export const CitationsFoundSchema: GenMessage<CitationsFound> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 6);
+  messageDesc(file_deskwire_v1_event, 7);
 
 /**
  * An answer is whole and committed.
@@ -409,7 +445,7 @@ export type MessageCompleted = Message<"deskwire.v1.MessageCompleted"> & {
  * Use `create(MessageCompletedSchema)` to create a new message.
  */
 export const MessageCompletedSchema: GenMessage<MessageCompleted> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 7);
+  messageDesc(file_deskwire_v1_event, 8);
 
 /**
  * A turn ended without an answer. The person's message is kept.
@@ -451,7 +487,7 @@ export type TurnFailed = Message<"deskwire.v1.TurnFailed"> & {
  * Use `create(TurnFailedSchema)` to create a new message.
  */
 export const TurnFailedSchema: GenMessage<TurnFailed> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 8);
+  messageDesc(file_deskwire_v1_event, 9);
 
 /**
  * A turn was stopped.
@@ -467,7 +503,8 @@ export type TurnCancelled = Message<"deskwire.v1.TurnCancelled"> & {
   partialMessage?: Message$1 | undefined;
 
   /**
-   * Why: unspecified when somebody asked for it, `ABANDONED` when nobody watched.
+   * Why: unspecified when somebody asked for it, `ABANDONED` when nobody watched, `OWNER_CHANGED` when a human took the
+   * conversation over.
    *
    * @generated from field: deskwire.v1.ErrorReason reason = 2;
    */
@@ -479,7 +516,7 @@ export type TurnCancelled = Message<"deskwire.v1.TurnCancelled"> & {
  * Use `create(TurnCancelledSchema)` to create a new message.
  */
 export const TurnCancelledSchema: GenMessage<TurnCancelled> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 9);
+  messageDesc(file_deskwire_v1_event, 10);
 
 /**
  * Sign of life.
@@ -500,7 +537,7 @@ export type Heartbeat = Message<"deskwire.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 10);
+  messageDesc(file_deskwire_v1_event, 11);
 
 /**
  * The server ends this stream soon.
@@ -535,7 +572,7 @@ export type GoAway = Message<"deskwire.v1.GoAway"> & {
  * Use `create(GoAwaySchema)` to create a new message.
  */
 export const GoAwaySchema: GenMessage<GoAway> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 11);
+  messageDesc(file_deskwire_v1_event, 12);
 
 /**
  * The conversation's own fields or state changed.
@@ -556,5 +593,5 @@ export type ConversationChanged = Message<"deskwire.v1.ConversationChanged"> & {
  * Use `create(ConversationChangedSchema)` to create a new message.
  */
 export const ConversationChangedSchema: GenMessage<ConversationChanged> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_event, 12);
+  messageDesc(file_deskwire_v1_event, 13);
 
