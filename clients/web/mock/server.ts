@@ -5,7 +5,7 @@ import { Code, ConnectError, createRouterTransport, type Transport } from "@conn
 
 import { api, newRequestId } from "../src/lib";
 import { findPassages } from "./answers";
-import { accept } from "./turns";
+import { accept, acceptAgain } from "./turns";
 import { World } from "./world";
 
 const PAGE = 20;
@@ -21,6 +21,12 @@ export function createMockTransport(world: World = new World()): Transport {
             ? world.room(request.target.value)
             : (roomOfRequest(world, request.message?.requestId) ?? world.open());
         const { turnId, sequence } = accept(world, room, request.message ?? create(api.UserMessageSchema));
+        yield* broken(world, withStatus(room.status(), room.follow(request.afterSequence ?? sequence - 1n, signal)), turnId);
+      },
+      async *regenerateAnswer(request, { signal }) {
+        ready(world);
+        const room = world.room(request.conversationId);
+        const { turnId, sequence } = acceptAgain(world, room, request);
         yield* broken(world, withStatus(room.status(), room.follow(request.afterSequence ?? sequence - 1n, signal)), turnId);
       },
       async *watchConversation(request, { signal }) {
@@ -96,9 +102,16 @@ function conversations(world: World) {
       conversation.status = api.ConversationStatus.COMPLETED;
       return { conversation };
     },
+    selectBranch(request: api.SelectBranchRequest) {
+      ready(world);
+      const room = world.room(request.conversationId);
+      room.select(request.messageId);
+      room.commit("", { case: "conversationChanged", value: create(api.ConversationChangedSchema, { conversation: room.conversation }) });
+      return { conversation: room.conversation };
+    },
     listMessages(request: api.ListMessagesRequest) {
       ready(world);
-      const { messages } = world.room(request.conversationId);
+      const messages = world.room(request.conversationId).branch();
       return paged(request.newestFirst ? [...messages].reverse() : messages, request, (page) => ({ messages: page }));
     },
   };

@@ -24,12 +24,45 @@ export interface Faults {
 /** One conversation. */
 export class Room {
   readonly events: api.ConversationEvent[] = [];
+  /** Of every branch. */
   readonly messages: api.Message[] = [];
+  /** Turns that were asked for again, by request id. */
+  readonly again = new Map<string, { turnId: string; sequence: bigint }>();
+  /** Newest message of the active branch. */
+  head = "";
   /** Text so far of the running answer. */
-  running: { messageId: string; turnId: string; attempt: number; text: string; stopped: boolean } | undefined;
+  running: { messageId: string; turnId: string; questionId: string; attempt: number; text: string; stopped: boolean } | undefined;
   readonly #listeners = new Set<(event: api.ConversationEvent) => void>();
 
   constructor(readonly conversation: api.Conversation) {}
+
+  /** The messages of the active branch, oldest first, each with those that stand in its place. */
+  branch(): api.Message[] {
+    const found: api.Message[] = [];
+    for (let id = this.head; id !== ""; id = found[0]?.parentMessageId ?? "") {
+      const message = this.messages.find((one) => one.id === id);
+      if (message === undefined) break;
+      const same = this.messages.filter((one) => one.parentMessageId === message.parentMessageId).map((one) => one.id);
+      message.alternativeMessageIds = same.length > 1 ? same : [];
+      found.unshift(message);
+    }
+    return found;
+  }
+
+  /** Makes the newest branch through a message the active one. */
+  select(messageId: string): void {
+    this.setHead(messageId);
+    for (let next = this.#newestAfter(messageId); next !== undefined; next = this.#newestAfter(next)) this.setHead(next);
+  }
+
+  setHead(messageId: string): void {
+    this.head = messageId;
+    this.conversation.headMessageId = messageId;
+  }
+
+  #newestAfter(messageId: string): string | undefined {
+    return this.messages.findLast((message) => message.parentMessageId === messageId)?.id;
+  }
 
   /** Stores a durable event. */
   commit(turnId: string, event: EventBody): api.ConversationEvent {

@@ -14,7 +14,7 @@ import {
 import { Cursor } from "./cursor";
 import { type DeskwireEvent, endsTurn } from "./events";
 import { newRequestId } from "./request-id";
-import { type ConnectionState, follow, type Patience } from "./stream";
+import { type ConnectionState, follow, type FollowOptions, type Patience } from "./stream";
 
 type Target = NonNullable<MessageInitShape<typeof SendMessageRequestSchema>["target"]>;
 
@@ -32,9 +32,9 @@ export interface ConversationLink {
   refreshToken(): Promise<boolean>;
 }
 
-/** How to send one message. */
-export interface SendOptions {
-  /** Send again under the id of an earlier message and you join its turn instead of asking twice. */
+/** How to ask for one answer. */
+export interface TurnOptions {
+  /** Ask again under the id of an earlier call and you join its turn instead of asking twice. */
   requestId?: string;
   /** What happens if an answer is running; it queues by default. */
   whileAnswering?: WhileAnswering;
@@ -44,6 +44,12 @@ export interface SendOptions {
   context?: MessageInitShape<typeof ChatContextSchema>;
   /** Stops listening. The turn goes on: `cancel` stops it. */
   signal?: AbortSignal;
+}
+
+/** How to send one message. */
+export interface SendOptions extends TurnOptions {
+  /** Id of an earlier question that this one replaces: a branch begins in its place, and both are kept. */
+  replaces?: string;
 }
 
 /** A conversation. Made by `DeskwireClient.conversation`. */
@@ -99,28 +105,39 @@ export class Conversation {
    * @throws DeskwireError when the message is refused, or the server stays away for too long.
    */
   async *send(text: string, options: SendOptions = {}): AsyncGenerator<DeskwireEvent, void, void> {
-    const { requestId = newRequestId(), whileAnswering = WhileAnswering.UNSPECIFIED } = options;
-    const message = { text, requestId, whileAnswering, ...(options.answer && { options: options.answer }) };
+    const { requestId = newRequestId(), whileAnswering = WhileAnswering.UNSPECIFIED, replaces = "" } = options;
+    const replacing = replaces && { replacesMessageId: replaces };
+    const message = { text, requestId, whileAnswering, ...replacing, ...(options.answer && { options: options.answer }) };
     const context = options.context ?? this.#link.context;
     const target = this.#sentTo.get(requestId) ?? this.#targetField();
     this.#sentTo.set(requestId, target);
     const request = { target, message, ...(context && { context }) };
-    let accepted = false;
-    let turnId: string | undefined;
-    const events = this.#follow(options.signal, undefined, {
-      open: (after, signal) =>
-        this.#link.chat.sendMessage(after === undefined ? request : { ...request, afterSequence: after }, { signal }),
-      isLast: (event) => endsTurn(event) && event.turnId === turnId,
-      mayWait: () => accepted,
-    });
-    for await (const event of events) {
-      if (event.type === "accepted" && event.message.requestId === requestId) {
-        accepted = true;
-        turnId = event.turnId;
-      }
-      yield event;
-    }
+    yield* this.#turn(
+      (resume, signal) => this.#link.chat.sendMessage({ ...request, ...resume }, { signal }),
+      (event) => event.type === "accepted" && event.message.requestId === requestId,
+      options.signal,
+    );
     this.#sentTo.delete(requestId);
+  }
+
+  /**
+   * Asks for another answer to a question, named by its own id or that of an answer to it, and yields the events of the
+   * new turn as `send` does. The earlier answer is kept on a branch of its own.
+   *
+   * @throws DeskwireError when it is refused, or the server stays away for too long.
+   */
+  async *regenerate(messageId: string, options: TurnOptions = {}): AsyncGenerator<DeskwireEvent, void, void> {
+    const conversationId = this.#id;
+    if (conversationId === undefined) throw new Error("a conversation has answers once it has an id");
+    const { requestId = newRequestId(), whileAnswering = WhileAnswering.UNSPECIFIED, answer } = options;
+    const context = options.context ?? this.#link.context;
+    const how = { requestId, whileAnswering, ...(answer && { options: answer }), ...(context && { context }) };
+    const request = { conversationId, messageId, ...how };
+    yield* this.#turn(
+      (resume, signal) => this.#link.chat.regenerateAnswer({ ...request, ...resume }, { signal }),
+      (event) => event.type === "regenerated",
+      options.signal,
+    );
   }
 
   /**
@@ -150,6 +167,24 @@ export class Conversation {
     return this.#link.chat.cancelTurn({ conversationId: this.#id, turnId, requestId: newRequestId() });
   }
 
+  /** The events of one turn, until it ends; `begins` knows the event that tells which turn it is. */
+  async *#turn(
+    open: (resume: { afterSequence?: bigint }, signal: AbortSignal) => ReturnType<FollowOptions["open"]>,
+    begins: (event: DeskwireEvent) => boolean,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<DeskwireEvent, void, void> {
+    let turnId: string | undefined;
+    const events = this.#follow(signal, undefined, {
+      open: (after, connection) => open(after === undefined ? {} : { afterSequence: after }, connection),
+      isLast: (event) => endsTurn(event) && event.turnId === turnId,
+      mayWait: () => turnId !== undefined,
+    });
+    for await (const event of events) {
+      if (turnId === undefined && begins(event)) turnId = event.turnId;
+      yield event;
+    }
+  }
+
   #targetField(): Target {
     if (this.#id !== undefined) return { case: "conversationId", value: this.#id };
     if ("sessionId" in this.#target) return { case: "sessionId", value: this.#target.sessionId };
@@ -159,7 +194,7 @@ export class Conversation {
   async *#follow(
     signal: AbortSignal | undefined,
     after: bigint | undefined,
-    how: Pick<Parameters<typeof follow>[0], "open" | "isLast" | "mayWait">,
+    how: Pick<FollowOptions, "open" | "isLast" | "mayWait">,
   ): AsyncGenerator<DeskwireEvent, void, void> {
     let shown: ConnectionState = "closed";
     const onState = (state: ConnectionState): void => {

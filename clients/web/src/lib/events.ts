@@ -34,6 +34,13 @@ export interface AcceptedEvent extends EventBase {
   readonly queuePosition: number;
 }
 
+/** Another answer to an earlier question was asked for: what follows the question is now another branch. */
+export interface RegeneratedEvent extends EventBase {
+  readonly type: "regenerated";
+  readonly questionId: string;
+  readonly queuePosition: number;
+}
+
 /** An attempt to answer began: text of an earlier one is void. */
 export interface StartedEvent extends EventBase {
   readonly type: "started";
@@ -101,6 +108,7 @@ export interface ChangedEvent extends EventBase {
 export type DeskwireEvent =
   | StatusEvent
   | AcceptedEvent
+  | RegeneratedEvent
   | StartedEvent
   | TypingEvent
   | TextEvent
@@ -139,6 +147,10 @@ export class EventReader {
       case "messageAccepted":
         if (value.message === undefined) return undefined;
         return { ...base, type: "accepted", message: value.message, queuePosition: value.queuePosition };
+      case "regenerationAccepted": {
+        const { questionMessageId: questionId, queuePosition } = value;
+        return { ...base, type: "regenerated", questionId, queuePosition };
+      }
       case "turnStarted":
         this.#answer(value.messageId).begin(value.attempt);
         return { ...base, type: "started", messageId: value.messageId, attempt: value.attempt };

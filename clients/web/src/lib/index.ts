@@ -2,7 +2,7 @@
 export * as api from "./api";
 export type { Backoff } from "./backoff";
 export { DeskwireClient, type DeskwireClientOptions } from "./client";
-export { Conversation, type ConversationTarget, type SendOptions } from "./conversation";
+export { Conversation, type ConversationTarget, type SendOptions, type TurnOptions } from "./conversation";
 export type { FieldViolation } from "./details";
 export { DeskwireError, type Reason } from "./errors";
 export {
@@ -14,6 +14,7 @@ export {
   type DeskwireEvent,
   endsTurn,
   type FailedEvent,
+  type RegeneratedEvent,
   type StartedEvent,
   type StatusEvent,
   type TextEvent,

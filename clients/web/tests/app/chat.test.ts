@@ -6,7 +6,7 @@ import { createMockFetch } from "../../mock/fetch";
 import { createMockTransport } from "../../mock/server";
 import { World } from "../../mock/world";
 import { api, DeskwireClient } from "../../src/lib";
-import type { Answer } from "../../src/app/model/transcript";
+import type { Answer, Question } from "../../src/app/model/transcript";
 import { Chat, provider } from "../../src/app/state/chat";
 import { notices } from "../../src/app/state/notices";
 
@@ -85,6 +85,39 @@ describe("Chat", () => {
     const second = chat(first.id);
     await vi.waitFor(() => expect(second.items.value).toMatchObject([{ text: QUESTION }, { state: "complete" }]), 5_000);
     expect(second.items.value.map(({ id }) => id)).toEqual(first.items.value.map(({ id }) => id));
+  });
+
+  it("answers again and goes back to the first answer", async () => {
+    const { world, chat } = setUp();
+    const model = chat();
+    await model.send(QUESTION);
+    const first = model.items.value[1] as Answer;
+    world.faults.breakAfter = 4;
+    await model.regenerate(first);
+    world.faults.breakAfter = undefined;
+    await vi.waitFor(() => expect(model.items.value[1]).toMatchObject({ state: "complete", alternatives: { length: 2 } }));
+    const second = model.items.value[1] as Answer;
+    expect(model.items.value).toHaveLength(2);
+    expect(second.alternatives).toEqual([first.id, second.id]);
+    await model.select(first.id);
+    expect(model.items.value.map(({ id }) => id)).toEqual([model.items.value[0]?.id, first.id]);
+  });
+
+  it("asks a question in other words and keeps what followed the first one", async () => {
+    const { chat } = setUp();
+    const model = chat();
+    await model.send(QUESTION);
+    await model.send("And how do I cancel it?");
+    const [question] = model.items.value as [Question];
+    const watching = chat(model.id);
+    await vi.waitFor(() => expect(watching.items.value).toHaveLength(4));
+    await model.edit(question, "How do I change my password?");
+    await vi.waitFor(() => expect(model.items.value[0]).toMatchObject({ alternatives: { length: 2 } }));
+    expect(model.items.value).toMatchObject([{ text: "How do I change my password?" }, { kind: "answer" }]);
+    await vi.waitFor(() => expect(watching.items.value.map(({ id }) => id)).toEqual(model.items.value.map(({ id }) => id)));
+    await model.select(question.messageId);
+    expect(model.items.value).toMatchObject([{ text: QUESTION }, {}, { text: "And how do I cancel it?" }, {}]);
+    await vi.waitFor(() => expect(watching.items.value).toHaveLength(4));
   });
 
   it("tells what the reader thinks of an answer, and remembers it", async () => {

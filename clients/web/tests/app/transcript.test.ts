@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 
 import { api, type DeskwireEvent } from "../../src/lib";
-import { type Item, itemOf, prepend, reduce, runningAnswer } from "../../src/app/model/transcript";
+import { branches, type Item, itemOf, prepend, reduce, runningAnswer } from "../../src/app/model/transcript";
 
 const base = { sequence: 0n, conversationId: "c", turnId: "t", time: new Date(0) };
 const question = create(api.MessageSchema, { id: "q", turnId: "t", role: api.MessageRole.USER, text: "Hi?", requestId: "r" });
@@ -32,7 +32,7 @@ describe("reduce", () => {
   });
 
   it("takes the place of the message that is being sent", () => {
-    const sending: Item = { kind: "question", id: "r", messageId: "", turnId: "", text: "Hi?", time: new Date(0), state: "sending" };
+    const sending: Item = { kind: "question", id: "r", messageId: "", turnId: "", text: "Hi?", time: new Date(0), state: "sending", alternatives: [] };
     expect(reduce([sending], accepted, new Date(0))).toMatchObject([{ id: "r", messageId: "q", state: "sent" }]);
   });
 
@@ -55,8 +55,23 @@ describe("reduce", () => {
     expect(after(accepted, started, grown("Hel"), failed).map(({ kind }) => kind)).toEqual(["question", "answer", "failure"]);
   });
 
+  it("leaves out what does not belong to the branch that begins", () => {
+    const shown = after(accepted, started, completed);
+    const other = create(api.MessageSchema, { ...question, id: "q2", turnId: "t2", requestId: "r2" });
+    const edited: DeskwireEvent = { ...base, turnId: "t2", type: "accepted", message: other, queuePosition: 0 };
+    expect(branches(shown, edited)).toBe(true);
+    expect(reduce(shown, edited, new Date(0)).map(({ id }) => id)).toEqual(["r2"]);
+    const next = create(api.MessageSchema, { ...other, parentMessageId: "a" });
+    const continued: DeskwireEvent = { ...edited, message: next };
+    expect(branches(shown, continued)).toBe(false);
+    expect(reduce(shown, continued, new Date(0)).map(({ id }) => id)).toEqual(["r", "a", "r2"]);
+    const again: DeskwireEvent = { ...base, turnId: "t3", type: "regenerated", questionId: "q", queuePosition: 0 };
+    expect(reduce(reduce(shown, continued, new Date(0)), again, new Date(0))).toMatchObject([{ id: "r", turnId: "t3" }]);
+    expect(after(accepted, started, completed, again, again)).toMatchObject([{ id: "r", turnId: "t3" }]);
+  });
+
   it("keeps an answer with its question when another one waits", () => {
-    const next = create(api.MessageSchema, { ...question, id: "q2", turnId: "t2", requestId: "r2" });
+    const next = create(api.MessageSchema, { ...question, id: "q2", turnId: "t2", requestId: "r2", parentMessageId: "a" });
     const waiting: DeskwireEvent = { ...base, turnId: "t2", type: "accepted", message: next, queuePosition: 1 };
     expect(after(accepted, waiting, started).map(({ id }) => id)).toEqual(["r", "a", "r2"]);
   });

@@ -12,6 +12,10 @@ export interface Question {
   readonly time: Date;
   readonly state: "sending" | "sent" | "refused";
   readonly error?: DeskwireError;
+  /** Messages in the same place on other branches, this one included; empty when there are none. */
+  readonly alternatives: readonly string[];
+  /** The earlier question that this one replaces, while it is being sent. */
+  readonly replaces?: string;
 }
 
 /** Something that was answered, whole or still growing. */
@@ -28,6 +32,8 @@ export interface Answer {
   readonly details?: api.AnswerDetails;
   /** What the reader thinks of it. */
   readonly sentiment: api.FeedbackSentiment;
+  /** Answers to the same question on other branches, this one included; empty when there are none. */
+  readonly alternatives: readonly string[];
 }
 
 /** A turn that ended without an answer. */
@@ -60,7 +66,9 @@ export function reduce(items: readonly Item[], event: DeskwireEvent, now: Date):
   const time = event.time ?? now;
   switch (event.type) {
     case "accepted":
-      return place(items, questionOf(event.message, time));
+      return place(branchBefore(items, event.message), questionOf(event.message, time));
+    case "regenerated":
+      return branchAfter(items, event.questionId, event.turnId);
     case "started":
       return start(items, event.messageId, event.turnId, event.attempt, time);
     case "text": {
@@ -83,6 +91,19 @@ export function reduce(items: readonly Item[], event: DeskwireEvent, now: Date):
   }
 }
 
+/** The items in front of a question or behind it, where another branch begins: what followed is not part of it. */
+export function cut(items: readonly Item[], messageId: string, keep: "question" | "nothing"): readonly Item[] {
+  const index = items.findIndex((item) => item.kind === "question" && item.messageId === messageId);
+  if (index < 0) return items;
+  return items.filter((item, place) => place < index + (keep === "question" ? 1 : 0) || isUnsent(item));
+}
+
+/** Whether an event begins another branch than the one that is shown. */
+export function branches(items: readonly Item[], event: DeskwireEvent): boolean {
+  if (event.type === "regenerated") return true;
+  return event.type === "accepted" && branchBefore(items, event.message) !== items;
+}
+
 /** The items once the reader has said what they think of an answer. */
 export function judge(items: readonly Item[], id: string, sentiment: api.FeedbackSentiment): readonly Item[] {
   return items.map((item) => (item.kind === "answer" && item.id === id ? { ...item, sentiment } : item));
@@ -102,17 +123,42 @@ function keyOf(item: Item): string {
   return item.kind === "question" ? item.messageId || item.id : item.id;
 }
 
+function isUnsent(item: Item): boolean {
+  return item.kind === "question" && item.state !== "sent";
+}
+
+/** Without what follows the message that a new question follows, if that is shown and not the newest. */
+function branchBefore(items: readonly Item[], message: api.Message): readonly Item[] {
+  const isKnown = items.some((item) => item.kind === "question" && item.messageId === message.id);
+  const parent = items.find((item) => messageIdOf(item) === message.parentMessageId);
+  if (isKnown || (parent === undefined && message.parentMessageId !== "")) return items;
+  const end = parent ? items.findLastIndex((item) => item.turnId === parent.turnId) + 1 : 0;
+  const kept = items.filter((item, place) => place < end || isUnsent(item));
+  return kept.length === items.length ? items : kept;
+}
+
+/** Without what follows a question, which now belongs to the turn that answers it once more. */
+function branchAfter(items: readonly Item[], questionId: string, turnId: string): readonly Item[] {
+  const question = items.find((item): item is Question => item.kind === "question" && item.messageId === questionId);
+  if (question === undefined || question.turnId === turnId) return items;
+  return cut(items, questionId, "question").map((item) => (item === question ? { ...question, turnId } : item));
+}
+
+function messageIdOf(item: Item): string | undefined {
+  return item.kind === "question" ? item.messageId : item.kind === "answer" ? item.id : undefined;
+}
+
 function questionOf(message: api.Message, time: Date): Question {
-  const { id: messageId, turnId, text, requestId } = message;
-  return { kind: "question", id: requestId || messageId, messageId, turnId, text, time, state: "sent" };
+  const { id: messageId, turnId, text, requestId, alternativeMessageIds: alternatives } = message;
+  return { kind: "question", id: requestId || messageId, messageId, turnId, text, time, state: "sent", alternatives };
 }
 
 function answerOf(message: api.Message, time: Date): Answer {
-  const { id, turnId, role, text, answer: details } = message;
+  const { id, turnId, role, text, answer: details, alternativeMessageIds: alternatives } = message;
   const citations = details?.citations ?? [];
   const sentiment = message.feedback?.sentiment ?? UNJUDGED;
   const state = stateOf(message);
-  const base = { kind: "answer", id, turnId, role, text, time, attempt: 0, state, citations, sentiment } as const;
+  const base = { kind: "answer", id, turnId, role, text, time, attempt: 0, state, citations, sentiment, alternatives } as const;
   return details ? { ...base, details } : base;
 }
 
@@ -146,7 +192,7 @@ function start(items: readonly Item[], id: string, turnId: string, attempt: numb
   const role = api.MessageRole.ASSISTANT;
   return place(items, {
     kind: "answer", id, turnId, role, text: "", attempt, time, state: "waiting", citations: known?.citations ?? [],
-    sentiment: UNJUDGED,
+    sentiment: UNJUDGED, alternatives: [],
   });
 }
 

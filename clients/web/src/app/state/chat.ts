@@ -11,10 +11,13 @@ import {
   endsTurn,
   newRequestId,
 } from "../../lib";
-import { type Answer, type Item, itemOf, judge, prepend, type Question, reduce, runningAnswer } from "../model/transcript";
+import {
+  type Answer, branches, cut, type Item, itemOf, judge, prepend, type Question, reduce, runningAnswer,
+} from "../model/transcript";
 import { toDate } from "../text/time";
 import { loadConversations, upsertConversation } from "./conversations";
 import { report, signOutIfRefused } from "./notices";
+import { session } from "./session";
 
 const PAGE = 50;
 /** How long somebody who types elsewhere is shown without further notice, in milliseconds. */
@@ -48,6 +51,8 @@ export class Chat {
   #watch: AbortController | undefined;
   #onCreated: ((id: string) => void) | undefined;
   #earlierPage = "";
+  /** A turn began another branch: once it has ended, the alternatives of its messages are asked for. */
+  #branched = false;
   #typingTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param onCreated Told once, when a new conversation has got its id. */
@@ -58,6 +63,12 @@ export class Chat {
     this.#conversation.onState((state) => (this.connection.value = state));
     document.addEventListener("visibilitychange", this.#onVisibility);
     if (conversationId !== undefined) void this.open();
+  }
+
+  /** Whether the conversation belongs to the person who looks at it. */
+  get isOwn(): boolean {
+    const owner = this.details.value?.userId ?? "";
+    return owner === "" || owner === session.value?.user;
   }
 
   get id(): string | undefined {
@@ -102,25 +113,54 @@ export class Chat {
     }
   }
 
-  /** Sends a message. `requestId` of an earlier try makes the server answer it once. */
-  async send(text: string, requestId: string = newRequestId()): Promise<void> {
+  /**
+   * Sends a message, in place of the earlier question `replaces` if there is one. `requestId` of an earlier try makes the
+   * server answer it once.
+   */
+  async send(text: string, requestId: string = newRequestId(), replaces = ""): Promise<void> {
+    const replacing = replaces === "" ? undefined : { replaces };
     const question: Question = {
-      kind: "question", id: requestId, messageId: "", turnId: "", text, time: new Date(), state: "sending",
+      kind: "question", id: requestId, messageId: "", turnId: "", text, time: new Date(), state: "sending", alternatives: [],
+      ...replacing,
     };
     const listening = new AbortController();
     this.#sends.set(requestId, listening);
     this.items.value = [...this.items.value.filter((item) => item.id !== requestId), question];
-    this.sending.value += 1;
-    this.#unfollow();
+    const signal = AbortSignal.any([this.#life.signal, listening.signal]);
     try {
-      const signal = AbortSignal.any([this.#life.signal, listening.signal]);
-      for await (const event of this.#conversation.send(text, { requestId, signal })) this.#apply(event);
+      await this.#listen(this.#conversation.send(text, { requestId, signal, ...replacing }));
     } catch (error) {
       this.#sendFailed(requestId, DeskwireError.from(error));
     } finally {
       this.#sends.delete(requestId);
-      this.sending.value -= 1;
-      if (this.sending.value === 0) this.#follow();
+    }
+  }
+
+  /** Asks a question once more in other words. The earlier one and what followed it stay on their branch. */
+  async edit(question: Question, text: string): Promise<void> {
+    this.items.value = cut(this.items.value, question.messageId, "nothing");
+    this.#branched = true;
+    await this.send(text, newRequestId(), question.messageId);
+  }
+
+  /** Asks for another answer in place of this one, which stays on its branch. */
+  async regenerate(answer: Answer): Promise<void> {
+    try {
+      await this.#listen(this.#conversation.regenerate(answer.id, { signal: this.#life.signal }));
+    } catch (error) {
+      if (!this.#life.signal.aborted) report(error);
+    }
+  }
+
+  /** Shows the branch that a message is on, here and on every device. */
+  async select(messageId: string): Promise<void> {
+    const request = { conversationId: this.id ?? "", messageId, requestId: newRequestId() };
+    try {
+      const { conversation } = await this.#client.conversations.selectBranch(request);
+      if (conversation) this.details.value = conversation;
+      await this.#reload();
+    } catch (error) {
+      report(error);
     }
   }
 
@@ -161,6 +201,46 @@ export class Chat {
     clearTimeout(this.#typingTimer);
     this.#life.abort();
     this.#unfollow();
+  }
+
+  /** Shows the events of a turn of one's own; what others do in the conversation meanwhile comes after it. */
+  async #listen(events: AsyncIterable<DeskwireEvent>): Promise<void> {
+    this.sending.value += 1;
+    this.#unfollow();
+    try {
+      for await (const event of events) this.#apply(event);
+    } finally {
+      this.sending.value -= 1;
+      if (this.sending.value === 0) this.#follow();
+    }
+  }
+
+  /** Shows the active branch as the server has it. What is not sent yet, and failures at the end, stay. */
+  async #reload(): Promise<void> {
+    const request = { conversationId: this.id ?? "", pageSize: PAGE, newestFirst: true };
+    const page = await this.#client.conversations.listMessages(request);
+    if (this.#life.signal.aborted || this.busy.value) return;
+    const shown = page.messages.reverse().map(toItem);
+    const rest = this.items.value.filter(
+      (item, place, all) => (item.kind === "question" && item.state !== "sent") || (item.kind === "failure" && place === all.length - 1),
+    );
+    batch(() => {
+      this.items.value = [...shown, ...rest];
+      this.#rememberPage(page.nextPageToken);
+    });
+  }
+
+  /** Asks for the branches once nothing runs any more; the next turn does it when this fails. */
+  #reloadLater(): void {
+    if (!this.#branched || this.running.value !== undefined) return;
+    this.#branched = false;
+    // After the stream of the turn has ended here as well.
+    setTimeout(() => {
+      this.#reload().catch((error: unknown) => {
+        this.#branched = true;
+        if (!this.#life.signal.aborted) signOutIfRefused(error);
+      });
+    });
   }
 
   readonly #onVisibility = (): void => {
@@ -207,6 +287,7 @@ export class Chat {
       this.#onCreated?.(this.id);
       this.#onCreated = undefined;
     }
+    this.#branched ||= branches(this.items.value, event);
     batch(() => {
       this.items.value = reduce(this.items.value, event, new Date());
       if (event.type === "status") {
@@ -214,12 +295,22 @@ export class Chat {
         degraded.value = event.degraded;
         this.latencyMs.value = event.latencyMs;
         if (event.conversation) this.#noteDetails(event.conversation);
-      } else if (event.type === "changed") this.#noteDetails(event.conversation);
+      } else if (event.type === "changed") this.#noteChange(event.conversation);
       else if (event.type === "typing") this.#noteTyping(event.role, event.isTyping, event.estimateMs);
       else if (event.type === "text") this.estimateMs.value = undefined;
     });
     // A first question gives the conversation its title, an answer may change it.
     if (event.type === "accepted" || endsTurn(event)) void loadConversations();
+    if (endsTurn(event) || event.type === "changed") this.#reloadLater();
+  }
+
+  #noteChange(conversation: api.Conversation): void {
+    this.#noteDetails(conversation);
+    const head = conversation.headMessageId;
+    const shown = this.items.value.at(-1);
+    const last = shown?.kind === "question" ? shown.messageId : shown?.id;
+    // Another device chose another branch.
+    if (head !== "" && !this.busy.value && shown?.kind !== "failure" && head !== last) this.#branched = true;
   }
 
   #noteDetails(conversation: api.Conversation): void {

@@ -31,6 +31,7 @@ const WORDS: Partial<Record<Reason, readonly [title: string, advice: string, can
   READER_TOO_SLOW: ["The connection was too slow", "Reconnecting may help.", true],
   SERVER_DRAINING: ["The service is restarting", later, true],
   ABANDONED: ["This answer was stopped", "Nobody was watching it. Ask again to continue.", true],
+  OWNER_CHANGED: ["A person has taken over", "They answer in this conversation now.", false],
   RATE_LIMITED: ["That was a little fast", "Please wait a moment before you send more.", true],
   TOO_MANY_STREAMS: ["Too many windows are open", "Close some of them and try again.", true],
   TOKEN_BUDGET_EXHAUSTED: ["The budget for answers is used up", "Please ask your administrator.", false],
@@ -43,6 +44,10 @@ const WORDS: Partial<Record<Reason, readonly [title: string, advice: string, can
   DOCUMENT_EMPTY: ["The document has no text", "There is nothing in it to find.", false],
   DOCUMENT_TOO_LARGE: ["The document is too large", "Documents may have up to 3 MB.", false],
   DOCUMENT_TYPE_UNSUPPORTED: ["This kind of file isn't supported", "Use Markdown, HTML or plain text.", false],
+  INTENTS_INSUFFICIENT: ["There is too little to learn from", "Add at least two intents with two examples each.", false],
+  INTENTS_NOT_TRAINED: ["The intents are not trained yet", "Train them first.", false],
+  INTENT_LIMIT_REACHED: ["There are too many intents", "Delete some that are not needed.", false],
+  TRAINING_FAILED: ["The training did not end", "What was trained before still answers.", true],
   CANCELLED: ["Not sent", "You stopped it before it arrived.", true],
   CONNECTION_LOST: ["No connection", "Check your network. We keep what you wrote.", true],
 };

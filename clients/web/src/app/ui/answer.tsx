@@ -5,8 +5,8 @@ import { api } from "../../lib";
 import { type Answer, isRunning } from "../model/transcript";
 import type { Chat } from "../state/chat";
 import { openSource } from "../state/layout";
-import { session } from "../state/session";
 import { fullTime } from "../text/time";
+import { BranchPager } from "./branch-pager";
 import { Icon, type IconName, Logo } from "./icon";
 import { copyText, Markdown } from "./markdown";
 import { Dots, IconButton } from "./pieces";
@@ -100,18 +100,24 @@ function Tools({ answer, chat }: { answer: Answer; chat: Chat }) {
   const origin = provider === "builtin" ? grounded && "Quoted from your articles" : model;
   return (
     <div class="tools">
+      <BranchPager label="Answers to this question" id={answer.id} alternatives={answer.alternatives} chat={chat} />
       <IconButton icon="copy" size={15} label="Copy the answer" onClick={() => void copyText(answer.text, "Answer copied")} />
+      <AnswerAgain answer={answer} chat={chat} />
       <Thumbs answer={answer} chat={chat} />
       <span class="tools-facts" title={fullTime(answer.time)}>{origin}</span>
     </div>
   );
 }
 
+function AnswerAgain({ answer, chat }: { answer: Answer; chat: Chat }) {
+  if (!chat.isOwn || answer.role !== api.MessageRole.ASSISTANT || chat.ended.value) return null;
+  const ask = (): void => void chat.regenerate(answer);
+  return <IconButton icon="retry" size={15} label="Answer again" disabled={chat.busy.value} onClick={ask} />;
+}
+
 /** Only under whole answers of the assistant, and only for the person who asked. */
 function Thumbs({ answer, chat }: { answer: Answer; chat: Chat }) {
-  const owner = chat.details.value?.userId ?? "";
-  const isOwn = owner === "" || owner === session.value?.user;
-  if (!isOwn || answer.role !== api.MessageRole.ASSISTANT || answer.state !== "complete") return null;
+  if (!chat.isOwn || answer.role !== api.MessageRole.ASSISTANT || answer.state !== "complete") return null;
   const { POSITIVE, NEGATIVE } = api.FeedbackSentiment;
   return (
     <span class="thumbs" role="group" aria-label="Was this answer helpful?">

@@ -15,14 +15,15 @@ interface IconButtonProps {
   size?: number;
   /** Whether it is chosen, for buttons that stay so. */
   pressed?: boolean;
+  disabled?: boolean;
 }
 
 /** A button that shows an icon alone. */
 export function IconButton(props: IconButtonProps) {
-  const { label, pressed, onClick } = props;
+  const { label, pressed, disabled, onClick } = props;
   const style = `icon-button ${props.class ?? ""}`;
   return (
-    <button type="button" class={style} aria-label={label} aria-pressed={pressed} title={label} onClick={onClick}>
+    <button type="button" class={style} aria-label={label} aria-pressed={pressed} title={label} disabled={disabled} onClick={onClick}>
       <Icon name={props.icon} size={props.size ?? 18} />
     </button>
   );

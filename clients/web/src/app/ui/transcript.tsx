@@ -4,10 +4,11 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { api } from "../../lib";
 import type { Answer, Failure, Item } from "../model/transcript";
 import type { Chat } from "../state/chat";
-import { explain, explainReason } from "../text/explain";
+import { explainReason } from "../text/explain";
 import { AnswerView } from "./answer";
 import { Icon } from "./icon";
 import { Dots } from "./pieces";
+import { QuestionView } from "./question";
 
 /** Within this many pixels of the end the reader counts as being there. */
 const NEAR_END = 80;
@@ -66,24 +67,7 @@ export function Transcript({ chat }: { chat: Chat }) {
 function ItemView({ item, chat, last }: { item: Item; chat: Chat; last: boolean }) {
   if (item.kind === "answer") return <AnswerView answer={item} chat={chat} last={last} />;
   if (item.kind === "failure") return <FailureView failure={item} chat={chat} />;
-  return (
-    <article class={`question question-${item.state}`} aria-label="You">
-      <p class="bubble" dir="auto">{item.text}</p>
-      {item.state === "sending" && chat.connection.value === "reconnecting" && (
-        <p class="question-note">Waiting for the connection…</p>
-      )}
-      {item.state === "refused" && item.error && (
-        <div class="question-note question-note-bad" role="alert">
-          <Icon name="alert" size={15} />
-          <span>{explain(item.error).title}. {explain(item.error).advice}</span>
-          {explain(item.error).canRetry && (
-            <button type="button" class="link" onClick={() => void chat.send(item.text, item.id)}>Try again</button>
-          )}
-          <button type="button" class="link" onClick={() => chat.discard(item.id)}>Remove</button>
-        </div>
-      )}
-    </article>
-  );
+  return <QuestionView question={item} chat={chat} />;
 }
 
 function FailureView({ failure, chat }: { failure: Failure; chat: Chat }) {
