@@ -1,7 +1,7 @@
 # `make run` needs Python 3.11 or newer and Node, nothing else. Everything it installs stays in .venv and
 # clients/web/node_modules, everything it keeps in .deskwire (or DESKWIRE_DATA_DIR).
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-server test-page test-e2e test-interop lint format gen eval image clean
+.PHONY: help run setup test test-server test-page test-e2e test-interop lint format gen eval bench chaos image clean
 BIN := .venv/bin
 export PYTHON
 # A script of the page's package, where Node has brought its packages.
@@ -49,6 +49,13 @@ gen: setup ## Generate stubs, descriptor set and reference from protos/
 
 eval: setup ## Measure retrieval and answers on the development questions (DESKWIRE_EVAL_DATA)
 	$(BIN)/python -m benchmarks.eval
+
+chaos: setup ## Faults of a seed under load, nothing lost or doubled (SEED, KILLS, TURNS, PROFILE, REPORT)
+	$(BIN)/python -m benchmarks.chaos --seed $(or $(SEED),1) --kills $(or $(KILLS),30) \
+		$(if $(TURNS),--turns $(TURNS)) $(if $(PROFILE),--profile $(PROFILE)) $(if $(REPORT),--report $(REPORT))
+
+bench: setup ## Measure speed, cost and memory beside simpler programs; renews docs/benchmarks.md (about 15 minutes)
+	$(BIN)/python -m benchmarks.bench --write $(BENCH)
 
 image: ## Run the Dockerfile's steps in an empty folder, where no Docker engine is at hand
 	scripts/image-steps.sh

@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-annotate --generate-hashes \
-    --group dev pyproject.toml --no-emit-package deskwire-api --no-emit-package deskwire-client \
+    --group dev --group bench pyproject.toml --no-emit-package deskwire-api --no-emit-package deskwire-client \
     --custom-compile-command scripts/lock.sh "$@" -o requirements.lock
 # What an override in pyproject.toml rules out is still listed, with a marker that is never true.
 .venv/bin/python - <<'PYTHON'

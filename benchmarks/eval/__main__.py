@@ -11,7 +11,7 @@ import orjson
 from rich.console import Console
 
 from benchmarks.answers import measure as answers
-from benchmarks.eval import data, retrieval
+from benchmarks.eval import data, intents, retrieval, understanding
 from benchmarks.eval.figures import Report, show
 from benchmarks.eval.stage import postgres, stage
 from deskwire_server.llm.builtin import BuiltinProvider
@@ -23,6 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.eval", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
     parser.add_argument("--misses", action="store_true", help="list the questions whose article did not come first")
+    parser.add_argument("--full", action="store_true", help="measure more folds and draws, which takes minutes more")
     options = parser.parse_args()
     console = Console()
     report = Report()
@@ -37,6 +38,9 @@ def main() -> int:
             answered = asyncio.run(_search(server, articles, questions, report))
         if options.misses:
             _show_misses(answered, console)
+    asyncio.run(understanding.measure(report))
+    with postgres() as server:
+        asyncio.run(_intents(server, folder / "intents", report, full=options.full))
     show(report, console)
     if options.json is not None:
         options.json.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
@@ -51,6 +55,11 @@ async def _search(
         answered = await retrieval.measure(ready, questions, report)
         await answers.measure(ready, BuiltinProvider(ready.embedder), questions, report)
         return answered
+
+
+async def _intents(server: TestPostgres, folder: Path, report: Report, *, full: bool) -> None:
+    async with stage(server) as ready:
+        await intents.measure(ready, folder, report, full=full)
 
 
 def _show_misses(answered: list[retrieval.Answered], console: Console) -> None:

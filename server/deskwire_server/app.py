@@ -7,29 +7,49 @@ import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import grpc
-from deskwire.compat.v1 import portal_pb2, portal_pb2_grpc, site_pb2, site_pb2_grpc, support_pb2, support_pb2_grpc
+from deskwire.compat.v1 import (
+    business_pb2,
+    business_pb2_grpc,
+    portal_pb2,
+    portal_pb2_grpc,
+    site_pb2,
+    site_pb2_grpc,
+    support_pb2,
+    support_pb2_grpc,
+)
 from deskwire.v1 import (
+    analytics_pb2,
+    analytics_pb2_grpc,
     chat_pb2,
     chat_pb2_grpc,
     conversation_pb2,
     conversation_pb2_grpc,
     feedback_pb2,
     feedback_pb2_grpc,
+    gap_pb2,
+    gap_pb2_grpc,
+    intent_pb2,
+    intent_pb2_grpc,
     knowledge_pb2,
     knowledge_pb2_grpc,
+    source_pb2,
+    source_pb2_grpc,
 )
 from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from limits.aio.storage import RedisStorage
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from deskwire_server import monitor
+from deskwire_server import monitor, redis_connection
+from deskwire_server.analytics.convert import FeedConverter
+from deskwire_server.analytics.news import to_tenant
+from deskwire_server.analytics.service import AnalyticsService, FeedLimits
+from deskwire_server.analytics.servicer import AnalyticsServicer
 from deskwire_server.auth.keys import KeySet
 from deskwire_server.auth.revocation import RevocationList
 from deskwire_server.auth.service import Authenticator
@@ -37,6 +57,7 @@ from deskwire_server.auth.tokens import TokenVerifier
 from deskwire_server.chat.service import ChatService
 from deskwire_server.chat.servicer import ChatServicer
 from deskwire_server.chat.tail import TailLimits
+from deskwire_server.compat.business import BusinessAssistantServicer
 from deskwire_server.compat.core import Core
 from deskwire_server.compat.portal import PortalAssistantServicer
 from deskwire_server.compat.site import SiteAssistantServicer
@@ -44,14 +65,21 @@ from deskwire_server.compat.support import SupportAssistantServicer
 from deskwire_server.conversations.service import ConversationService
 from deskwire_server.conversations.servicer import ConversationServicer
 from deskwire_server.db.engine import Database
-from deskwire_server.db.system import SystemDatabase
+from deskwire_server.db.retention import Retention
+from deskwire_server.db.system import SystemDatabase, SystemLine
 from deskwire_server.embeddings.cache import CachedEmbedder
-from deskwire_server.embeddings.factory import build_embedder
+from deskwire_server.embeddings.factory import build_embedder, build_shelf
 from deskwire_server.feedback.service import FeedbackService
 from deskwire_server.feedback.servicer import FeedbackServicer
+from deskwire_server.gaps.collecting import GapCollector
+from deskwire_server.gaps.service import GapService
+from deskwire_server.gaps.servicer import KnowledgeGapServicer
 from deskwire_server.health.service import HealthService
+from deskwire_server.intents import build as intents_build
+from deskwire_server.jobs.runner import JobRunner
 from deskwire_server.knowledge.catching_up import CatchingUp
 from deskwire_server.knowledge.editing import ArticleEditor
+from deskwire_server.knowledge.reembedding import Reembedding
 from deskwire_server.knowledge.service import KnowledgeService
 from deskwire_server.knowledge.servicer import KnowledgeServicer
 from deskwire_server.llm.builtin import BuiltinProvider
@@ -66,24 +94,37 @@ from deskwire_server.rpc.interceptors.errors import Errors
 from deskwire_server.rpc.interceptors.rate_limit import RateLimit
 from deskwire_server.rpc.interceptors.request_id import RequestId
 from deskwire_server.rpc.paging import PageTokens
-from deskwire_server.rpc.validation import check
+from deskwire_server.rpc.validation import check, warm_up
 from deskwire_server.settings import Settings
+from deskwire_server.sources import build as sources_build
+from deskwire_server.summaries.service import SummaryService
+from deskwire_server.summaries.writer import Writer, chosen
 from deskwire_server.tenants.service import TenantDirectory
+from deskwire_server.tenants.settings import SHORTEST_GRACE, rules_of
 from deskwire_server.turns.answering import Answerer
 from deskwire_server.turns.hub import Hub
 from deskwire_server.turns.lease import WorkerLease
+from deskwire_server.turns.presence import Presence
+from deskwire_server.turns.records import TurnRecords
 from deskwire_server.turns.relay import Relay
 from deskwire_server.turns.runner import TurnRunner
 from deskwire_server.turns.store import TurnStore
+from deskwire_server.turns.tenure import Tenure
 from deskwire_server.understanding import Understanding
+from deskwire_server.understanding.analyses import warm_up as warm_up_analyses
 
 SERVICES = tuple(
     descriptor.services_by_name[name].full_name
     for descriptor in (
+        analytics_pb2.DESCRIPTOR,
         chat_pb2.DESCRIPTOR,
         conversation_pb2.DESCRIPTOR,
         feedback_pb2.DESCRIPTOR,
+        gap_pb2.DESCRIPTOR,
+        intent_pb2.DESCRIPTOR,
         knowledge_pb2.DESCRIPTOR,
+        source_pb2.DESCRIPTOR,
+        business_pb2.DESCRIPTOR,
         portal_pb2.DESCRIPTOR,
         site_pb2.DESCRIPTOR,
         support_pb2.DESCRIPTOR,
@@ -100,18 +141,21 @@ _OPTIONS = [
     ("grpc.max_send_message_length", 4 * _MAX_MESSAGE),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_concurrent_streams", 1_000),
+    # Beyond these the core drops calls as CANCELLED before Admission could say why, and when to come back.
+    ("grpc.server.max_pending_requests", 2 * _MAX_OPEN_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", 4 * _MAX_OPEN_CALLS),
     # Frozen peers are noticed within ten seconds; ping_timeout is the option that really decides.
     ("grpc.keepalive_time_ms", 5_000),
     ("grpc.keepalive_timeout_ms", 3_000),
     ("grpc.http2.ping_timeout_ms", 3_000),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_connection_age_ms", 60 * 60 * 1_000),
     ("grpc.max_connection_age_grace_ms", 60 * 1_000),
 ]
 _HOUSEKEEPING = 2.0
-_CATCHING_UP = 15.0
+_GAPS = 10.0
 _FOR_ANSWERS = ("markdown_it", "snowballstemmer")
 """Imported when calls are answered already: the server is ready sooner, and the first question does not wait."""
 
@@ -126,6 +170,7 @@ class App:
     runner: TurnRunner
     lease: WorkerLease
     registry: ProviderRegistry
+    jobs: JobRunner
     metrics: Metrics
     background: tuple[Callable[[], Awaitable[None]], ...]
     """Loops that run for as long as the worker does."""
@@ -133,10 +178,16 @@ class App:
     """What to release at the end, in this order."""
 
 
-def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provider | None = None) -> App:
+def build(
+    settings: Settings,
+    *,
+    metrics: Metrics | None = None,
+    provider: Provider | None = None,
+    store: Callable[[Database, UUID], TurnStore] = TurnStore,
+) -> App:
     """Build a worker from its settings. Connects to nothing yet; call it inside the worker's event loop.
 
-    `provider` answers in place of the configured ones, with the built-in one behind it.
+    `provider` answers in place of the configured ones, with the built-in one behind it. `store` makes what keeps turns.
     """
     metrics = metrics or Metrics()
     worker_id = uuid4()
@@ -146,7 +197,8 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     redis = _redis(settings)
     embedder = _embedder(settings, redis)
 
-    knowledge = KnowledgeService(database, embedder)
+    shelf = build_shelf(embedder, **_embedder_settings(settings, redis))
+    knowledge = KnowledgeService(database, shelf)
     builtin = BuiltinProvider(embedder, pace=settings.builtin_pace)
     registry = (
         ProviderRegistry({provider.name: provider, BUILTIN: builtin})
@@ -154,17 +206,23 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
         else ProviderRegistry.from_settings(settings, builtin=builtin)
     )
     understanding = Understanding(embedder)
-    hub = Hub(delta_interval=settings.delta_interval)
-    relay = Relay(redis, hub, worker_id)
+    tenants = TenantDirectory(database, create_on_first_use=settings.uses_demo_secret)
+    tenure, grace = Tenure(settings.turn_lease), settings.turn_abandon_grace
+    hub = Hub(delta_interval=settings.delta_interval, may_speak=lambda answer: tenure.covers(answer.epoch))
+    relay = Relay(redis, database, hub, worker_id)
+    announce, wake_all = to_tenant(relay.announce, hub), to_tenant(relay.wake_all, hub)
     if redis is not None:
         hub.mirror = relay.mirror
-    turns = TurnStore(database, worker_id)
+    turns, records = store(database, worker_id), TurnRecords(database, worker_id)
+    hub.typing_noticed, hub.watched = relay.typing, Presence(records, interval=min(grace, SHORTEST_GRACE) / 3).note
     runner = TurnRunner(
         store=turns,
+        records=records,
         hub=hub,
+        tenure=tenure,
         answerer=Answerer(
-            knowledge,
-            understanding,
+            knowledge if settings.retrieval else None,
+            understanding if settings.analysis else None,
             registry,
             history_tokens=settings.history_tokens,
             passage_tokens=settings.passage_tokens,
@@ -172,11 +230,14 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
         metrics=metrics,
         history=settings.max_conversation_history,
         response_timeout=settings.response_timeout,
-        abandon_grace=settings.turn_abandon_grace,
-        announce=relay.announce,
+        when_abandoned=rules_of(tenants, grace),
+        announce=announce,
+        look_elsewhere=relay.look_elsewhere,
     )
-    lease = WorkerLease(system, runner, worker_id=worker_id, term=settings.turn_lease)
-    conversations = ConversationService(database, relay.wake_all)
+    relay.look_at = runner.look_at
+    line = SystemLine(system_url, patience=settings.turn_lease)
+    lease = WorkerLease(line, runner, tenure, worker_id=worker_id)
+    conversations = ConversationService(database, wake_all)
     chat = ChatService(
         store=turns,
         hub=hub,
@@ -184,13 +245,19 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
         limits=TailLimits(heartbeat=settings.heartbeat_interval, longest=settings.stream_max_duration),
         max_message_length=settings.max_message_length,
         is_provider=lambda name: name in registry.available(),
-        announce=relay.announce,
-        wake_all=relay.wake_all,
+        announce=announce,
+        wake_all=wake_all,
         text_elsewhere=relay.text_so_far,
     )
+    summaries = SummaryService(
+        database,
+        Writer(chosen(registry, settings.background_provider), timeout=settings.response_timeout),
+        window=settings.max_conversation_history,
+        announce=wake_all,
+    )
+    jobs = JobRunner(system_url, summaries.handlers, metrics)
 
     revocations = RevocationList(system)
-    tenants = TenantDirectory(database, create_on_first_use=settings.uses_demo_secret)
     server = grpc.aio.server(
         interceptors=[Chain(_stages(settings, tenants, revocations, metrics), check)], options=_OPTIONS
     )
@@ -207,14 +274,42 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
     default_provider = registry.default().name
     chat_servicer = ChatServicer(chat, conversations, degraded=health_service.degraded, provider=default_provider)
     conversation_servicer = ConversationServicer(conversations, pages)
-    knowledge_servicer = KnowledgeServicer(knowledge, ArticleEditor(database, knowledge), pages)
+    catching_up = CatchingUp(knowledge, tenants.served_lately, system, worker_id)
+    reembedding = Reembedding(database, shelf, catching_up.wake)
+    knowledge_servicer = KnowledgeServicer(knowledge, ArticleEditor(database, knowledge), reembedding, pages)
+    gaps = GapCollector(database, knowledge, embedder, tenants.served_lately)
+    sources = sources_build.build(
+        settings, database=database, system=system, knowledge=knowledge, pages=pages, worker_id=worker_id
+    )
     feedback_servicer = FeedbackServicer(FeedbackService(database), conversations, pages)
-    core = Core(chat_servicer, conversation_servicer, knowledge_servicer, feedback_servicer, conversations)
+    analytics = AnalyticsServicer(
+        AnalyticsService(database, hub, FeedLimits(settings.heartbeat_interval, settings.stream_max_duration)),
+        pages,
+        FeedConverter(degraded=health_service.degraded, provider=default_provider),
+    )
+    intents = intents_build.build(
+        database,
+        system,
+        embedder,
+        understanding,
+        provider=registry.default(),
+        refinement_budget=settings.intent_refinement_budget,
+        worker_id=worker_id,
+        pages=pages,
+    )
+    core = Core(
+        chat_servicer, conversation_servicer, knowledge_servicer, feedback_servicer, intents.servicer, conversations
+    )
 
+    analytics_pb2_grpc.add_AnalyticsServiceServicer_to_server(analytics, server)
     chat_pb2_grpc.add_ChatServiceServicer_to_server(chat_servicer, server)
     conversation_pb2_grpc.add_ConversationServiceServicer_to_server(conversation_servicer, server)
     feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(feedback_servicer, server)
+    source_pb2_grpc.add_SourceServiceServicer_to_server(sources.servicer, server)
+    gap_pb2_grpc.add_KnowledgeGapServiceServicer_to_server(KnowledgeGapServicer(GapService(database), pages), server)
+    intent_pb2_grpc.add_IntentServiceServicer_to_server(intents.servicer, server)
     knowledge_pb2_grpc.add_KnowledgeServiceServicer_to_server(knowledge_servicer, server)
+    business_pb2_grpc.add_BusinessAssistantServiceServicer_to_server(BusinessAssistantServicer(core), server)
     portal_pb2_grpc.add_PortalAssistantServiceServicer_to_server(PortalAssistantServicer(core), server)
     site_pb2_grpc.add_SiteAssistantServiceServicer_to_server(SiteAssistantServicer(core), server)
     support_pb2_grpc.add_SupportAssistantServiceServicer_to_server(
@@ -231,25 +326,33 @@ def build(settings: Settings, *, metrics: Metrics | None = None, provider: Provi
         runner,
         lease,
         registry,
+        jobs,
         metrics,
         background=(
             health_service.watch,
             lease.keep,
             runner.watch_over,
             relay.run,
+            *([jobs.run, sources.background, _every(_GAPS, gaps.step)] if settings.background_jobs else []),
             _every(_HOUSEKEEPING, revocations.refresh),
-            _every(_CATCHING_UP, CatchingUp(knowledge, tenants.served_lately).step),
-            _once(understanding.warm_up),
+            Retention(system, event_days=settings.event_retention, request_hours=settings.request_retention).keep,
+            catching_up.run,
+            *([_once(understanding.warm_up)] if settings.analysis else []),
+            _once(intents.warm_up),
+            _once(warm_up_analyses),
+            *intents.background,
             _once(_import_for_answers),
+            _once(lambda: warm_up(SERVICES)),
             monitor.watch_loop(metrics),
         ),
         closers=(
             hub.close,
             registry.close,
-            *([embedder.close] if embedder else []),
+            shelf.close,
             *([redis.aclose] if redis else []),
             database.close,
             system.close,
+            line.close,
         ),
     )
 
@@ -329,28 +432,25 @@ def _database_urls(settings: Settings) -> tuple[str, str]:
 def _redis(settings: Settings) -> Redis | None:
     if settings.redis_url is None:
         return None
-    return Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        socket_connect_timeout=1.0,
-        socket_timeout=0.5,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=10,
-    )
+    return redis_connection.connect(settings.redis_url.get_secret_value())
 
 
 def _embedder(settings: Settings, redis: Redis | None) -> CachedEmbedder | None:
+    return build_embedder(settings.embedder, **_embedder_settings(settings, redis))
+
+
+def _embedder_settings(settings: Settings, redis: Redis | None) -> dict[str, Any]:
     key = settings.openai_api_key
-    return build_embedder(
-        settings.embedder,
-        socket=settings.embedder_socket_path,
-        redis=redis,
-        cache_ttl=settings.embedding_cache_ttl,
-        openai_api_key=key.get_secret_value() if key else None,
-        openai_model=settings.openai_embedding_model,
-        openai_base_url=settings.openai_base_url,
-        timeout=settings.provider_timeout,
-        max_retries=settings.provider_max_retries,
-    )
+    return {
+        "socket": settings.embedder_socket_path,
+        "redis": redis,
+        "cache_ttl": settings.embedding_cache_ttl,
+        "openai_api_key": key.get_secret_value() if key else None,
+        "openai_model": settings.openai_embedding_model,
+        "openai_base_url": settings.openai_base_url,
+        "timeout": settings.provider_timeout,
+        "max_retries": settings.provider_max_retries,
+    }
 
 
 async def _import_for_answers() -> None:

@@ -49,3 +49,16 @@ class Metrics:
         self.dependency_up = Gauge(
             "deskwire_dependency_up", "1 while a part is reachable.", ("dependency",), registry=registry
         )
+        self.jobs = Gauge("deskwire_jobs", "Background jobs in the queue.", ("kind", "state"), registry=registry)
+        self.job_age = Gauge(
+            "deskwire_jobs_oldest_seconds",
+            "Time since the oldest job of a state was asked for.",
+            ("kind", "state"),
+            registry=registry,
+        )
+        self.jobs_ended = Counter(
+            "deskwire_jobs_ended_total", "Tries of background jobs that ended.", ("kind", "outcome"), registry=registry
+        )
+        self.job_seconds = Histogram(
+            "deskwire_job_seconds", "Time of a try of a background job.", ("kind",), buckets=_SECONDS, registry=registry
+        )

@@ -274,10 +274,32 @@ class Settings(BaseSettings):
     provider_allowed_nets: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=_names("DESKWIRE_PROVIDER_ALLOWED_NETS"),
-        description="Private networks that tenants' provider URLs may point to, as CIDR.",
+        description="Private networks that addresses set by tenants, such as sites, may point to, as CIDR.",
+    )
+
+    # Background work
+    background_jobs: bool = Field(
+        True,
+        validation_alias=_names("DESKWIRE_BACKGROUND_JOBS"),
+        description="Do background work (titles, summaries, sites) in this server; off: others on the database do it.",
+    )
+    background_provider: str = Field(
+        "auto",
+        validation_alias=_names("DESKWIRE_BACKGROUND_PROVIDER"),
+        description="Who writes titles and summaries: auto takes the default provider, builtin needs no model.",
     )
 
     # Chat
+    analysis: bool = Field(
+        True,
+        validation_alias=_names("DESKWIRE_ANALYSIS"),
+        description="Find intent, entities and language of a question before it is answered; off: answers carry none.",
+    )
+    retrieval: bool = Field(
+        True,
+        validation_alias=_names("DESKWIRE_RETRIEVAL"),
+        description="Search the knowledge base for an answer; off: the model answers without passages and citations.",
+    )
     max_conversation_history: int = Field(
         20,
         ge=0,
@@ -345,6 +367,18 @@ class Settings(BaseSettings):
         validation_alias=_names("DESKWIRE_TURN_ABANDON_GRACE"),
         description="A turn nobody has watched for this long is cancelled.",
     )
+    event_retention: float = Field(
+        30,
+        ge=0,
+        validation_alias=_names("DESKWIRE_EVENT_RETENTION"),
+        description="Days that events are kept for streams that resume; messages stay. 0 keeps them for ever.",
+    )
+    request_retention: float = Field(
+        24,
+        gt=0,
+        validation_alias=_names("DESKWIRE_REQUEST_RETENTION"),
+        description="Hours in which a repeated request id gives the first result; after them it is free again.",
+    )
     builtin_pace: float = Field(
         0.005,
         ge=0,
@@ -375,6 +409,13 @@ class Settings(BaseSettings):
         validation_alias=_names("DESKWIRE_EMBEDDER_SOCKET"),
         description="Unix socket of the local embedder; in the data folder by default.",
     )
+    intent_refinement_budget: float = Field(
+        0,
+        ge=0,
+        le=30,
+        validation_alias=_names("DESKWIRE_INTENT_REFINEMENT_BUDGET"),
+        description="Seconds that the default provider gets to refine an unsure intent; 0 for never.",
+    )
     embedding_cache_ttl: int = Field(
         86_400, ge=0, validation_alias=_names("EMBEDDING_CACHE_TTL"), description="Lifetime of cached embeddings."
     )
@@ -394,6 +435,12 @@ class Settings(BaseSettings):
     )
     mask_pii_in_logs: bool = Field(
         True, validation_alias=_chatbot("MASK_PII_IN_LOGS"), description="Mask personal data in logs."
+    )
+    hang_limit: float = Field(
+        8,
+        ge=0,
+        validation_alias=_names("DESKWIRE_HANG_LIMIT"),
+        description="A worker whose event loop stands still for this long ends itself; 0 for never.",
     )
     drain_grace: float = Field(
         10,
@@ -428,6 +475,8 @@ class Settings(BaseSettings):
         vectors, database = self.vector_db_url, self.database_url
         if vectors is not None and (database is None or vectors.get_secret_value() != database.get_secret_value()):
             raise ValueError("VECTOR_DB_URL must equal DATABASE_URL: vectors live beside the articles they belong to")
+        if self.event_retention and self.event_retention * 24 < self.request_retention:
+            raise ValueError("DESKWIRE_EVENT_RETENTION must not be shorter than DESKWIRE_REQUEST_RETENTION")
         if len(self.jwt_secret.get_secret_value().encode()) < 32 and not is_loopback(self.host):
             raise ValueError(f"refusing to listen on {self.host} with a JWT_SECRET of less than 32 bytes")
         if self.uses_demo_secret and not is_loopback(self.host):

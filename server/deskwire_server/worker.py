@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
+import gc
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import asyncpg
 import grpc
@@ -24,8 +26,14 @@ from deskwire_server.settings import Settings, is_loopback
 
 _log = structlog.get_logger(__name__)
 _LOOPBACK = "127.0.0.1"
-_NOTICE = 0.3
-"""Seconds that balancers get at least to see NOT_SERVING before streams are told to leave."""
+_YOUNG_OBJECTS = 20_000
+"""Objects more than before that make the collector look."""
+_NOTICE = 2.0
+"""Seconds that balancers get to see NOT_SERVING before calls are refused: two of Envoy's health intervals. A quarter of
+the grace where that is shorter."""
+_HURRIED = 1.5
+"""Seconds of grace after SIGINT, with which a whole stack is stopped."""
+_SIGN_OF_LIFE = 1.0
 
 
 def main(settings: Settings | None = None) -> int:
@@ -43,13 +51,17 @@ def main(settings: Settings | None = None) -> int:
         return 1
 
 
-async def serve(settings: Settings) -> int:
-    """Serve until a signal comes, then drain. Raises `RuntimeError` with a sentence when it can't start."""
-    stopping = asyncio.Event()
+async def serve(settings: Settings, build: Callable[[Settings], App] = application.build) -> int:
+    """Serve until a signal comes, then drain. Raises `RuntimeError` with a sentence when it can't start.
+
+    `build` makes the worker that is served.
+    """
+    stopping, hurrying = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    worker = application.build(settings)
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    loop.add_signal_handler(signal.SIGINT, _set_both, stopping, hurrying)
+    worker = build(settings)
+    _calm_collector()
     await _check_roles(settings)
     host = _LOOPBACK if settings.behind_proxy or is_loopback(settings.host) else settings.host
     port = _listen(worker.server, host, settings)
@@ -61,10 +73,12 @@ async def serve(settings: Settings) -> int:
     side = _side_server(settings, worker, host)
     side_task = asyncio.create_task(side.serve(sockets=[_bind(host, settings.worker_http_port)]))
     _log.info("serving", grpc_port=port, http_port=settings.worker_http_port, provider=worker.registry.default().name)
+    if settings.hang_limit:
+        tasks.append(asyncio.create_task(_end_when_hung(settings.hang_limit)))
     try:
         await stopping.wait()
         side.should_exit = True
-        await _drain(worker, settings.drain_grace)
+        await _leave(worker, settings.drain_grace, hurrying)
     finally:
         side.should_exit = True
         await side_task
@@ -76,6 +90,16 @@ async def serve(settings: Settings) -> int:
                 await close()
     _log.info("stopped")
     return 0
+
+
+def _calm_collector() -> None:
+    """What was imported and built stays: the collector need not look at it again and again.
+
+    Turns leave few cycles, so that it looks at the young objects less often too; a full look stays as likely.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
 
 
 def _listen(server: grpc.aio.Server, host: str, settings: Settings) -> int:
@@ -97,15 +121,50 @@ def _credentials(settings: Settings) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
 
 
+def _set_both(*events: asyncio.Event) -> None:
+    for event in events:
+        event.set()
+
+
+async def _leave(worker: App, grace: float, hurrying: asyncio.Event) -> None:
+    """Drain, in a hurry once that is asked for."""
+    if not hurrying.is_set():
+        draining, hurried = asyncio.create_task(_drain(worker, grace)), asyncio.create_task(hurrying.wait())
+        await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if draining.done():
+            await draining
+            return
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+    await _drain(worker, min(grace, _HURRIED))
+
+
 async def _drain(worker: App, grace: float) -> None:
     """Health first, then the running answers end, then a word in every stream, then the rest of the calls."""
-    _log.info("draining", running_turns=worker.runner.running)
+    _log.info("draining", running_turns=worker.runner.running, grace=grace)
     await worker.health.drain()
-    await asyncio.sleep(min(_NOTICE, grace))
+    worker.jobs.stop_taking()
+    await asyncio.sleep(min(_NOTICE, grace / 4))
     await worker.runner.drain(grace / 2)
-    worker.hub.drain()
-    await worker.server.stop(grace / 2)
+    # What is left of the turns is free from now on: others need not wait for the lease to lapse.
     await monitor.attempt(worker.lease.resign)
+    worker.hub.drain()
+    await worker.server.stop(grace / 4)
+
+
+async def _end_when_hung(limit: float) -> None:
+    """End the process, with a trace of where it stands, once the event loop gives no sign of life for `limit` seconds.
+
+    Its turns were taken over long before; its streams would wait for ever. The watch needs no thread of Python's, so
+    code that keeps the interpreter to itself is noticed as well.
+    """
+    try:
+        while True:
+            faulthandler.dump_traceback_later(limit, exit=True)
+            await asyncio.sleep(min(_SIGN_OF_LIFE, limit / 4))
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 async def _check_roles(settings: Settings) -> None:

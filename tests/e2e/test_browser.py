@@ -69,6 +69,8 @@ class Stack:
             "ANTHROPIC_BASE_URL": provider,
             "AI_SERVICE_URL": f"{provider}/v1",
             "DESKWIRE_COMPATIBLE_MODEL": "house-model",
+            # The model says the same whatever it is asked: its titles would all be alike.
+            "DESKWIRE_BACKGROUND_PROVIDER": "builtin",
         }
         self.url = f"http://127.0.0.1:{self._environment['AI_SERVICE_PORT']}"
         self._run: subprocess.Popen[str] | None = None

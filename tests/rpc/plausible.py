@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import protovalidate
-from deskwire.v1 import chat_pb2, common_pb2
+from deskwire.v1 import chat_pb2, common_pb2, intent_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -27,6 +27,10 @@ WORDS: dict[str, dict[str, Any]] = {
     "/deskwire.compat.v1.SiteAssistantService/UpdateConversation": {"id": "id", "title": "New"},
     "/deskwire.compat.v1.SupportAssistantService/Chat": {"message": "Hi"},
     "/deskwire.compat.v1.SupportAssistantService/GetConversation": {"conversation_id": "conversation_id"},
+    "/deskwire.compat.v1.PortalAssistantService/AnalyzeIntent": {"message": "Hi"},
+    "/deskwire.compat.v1.PortalAssistantService/CreateIntent": {"name": "An intent {unique}"},
+    "/deskwire.compat.v1.BusinessAssistantService/AnalyzeMessage": {"message": "Hi"},
+    "/deskwire.compat.v1.BusinessAssistantService/ClassifyIntent": {"message": "Hi"},
     "/deskwire.v1.FeedbackService/SubmitFeedback": {"sentiment": common_pb2.FEEDBACK_SENTIMENT_POSITIVE},
     "/deskwire.v1.FeedbackService/RateConversation": {"rating": 5},
     "/deskwire.v1.KnowledgeService/ImportArticles": {"source_path": "own/article.md", "content": b"# Own\n\nText."},
@@ -49,16 +53,19 @@ def plausible(
     request = rpc.request()
     for path, value in (planted or {}).items():
         plant(request, path, value)
+        if path[-1] == "replaces_message_id" and "conversation_id" in request.DESCRIPTOR.fields_by_name:
+            # Only in a conversation that is there anything can be replaced.
+            plant(request, ("conversation_id",), (ids or {}).get("conversation_id") or str(uuid4()))
     for name, value in WORDS.get(rpc.path, {}).items():
         if not getattr(request, name):
-            setattr(request, name, (ids or {}).get(str(value), value) if name == value else value)
+            setattr(request, name, (ids or {}).get(str(value), value) if name == value else _unique(value))
     _mend(rpc, request, ids or {})
     if not rpc.client_streams:
         return [request]
     if isinstance(request, chat_pb2.ConverseRequest):
         whole = converse(request, conversation_id=(ids or {}).get("conversation_id"))
         return whole[1:] if request.HasField("open") else whole
-    if not rpc.server_streams:
+    if not rpc.server_streams or isinstance(request, intent_pb2.BatchAnalyzeMessagesRequest):
         return [request]
     raise Implausible(f"{rpc.path}: say here in which order its messages come")
 
@@ -81,6 +88,11 @@ def plant(request: Message, path: Path, value: str) -> None:
         getattr(request, path[-1]).append(value)
     else:
         setattr(request, path[-1], value)
+
+
+def _unique(value: Any) -> Any:
+    """Text in which `{unique}` stands for what no other call has."""
+    return value.replace("{unique}", uuid4().hex) if isinstance(value, str) else value
 
 
 def _mend(rpc: Rpc, request: Message, ids: Mapping[str, str]) -> None:
@@ -120,4 +132,8 @@ def _mend_one(rpc: Rpc, request: Message, violation: Any, ids: Mapping[str, str]
 def _text(owner: str, name: str, rule: str, ids: Mapping[str, str]) -> str:
     if rule == "string.uuid" or name == "id":
         return ids.get(f"{owner}_{name}") or ids.get(name) or str(uuid4())
+    if (owner, name) == ("intent", "name"):
+        return _unique("text {unique}")
+    if name == "url":
+        return "https://site.invalid/"
     return ids.get(name) or "text"

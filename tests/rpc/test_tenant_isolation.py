@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -10,7 +11,7 @@ from deskwire.v1 import conversation_pb2
 
 from tests.rpc.contract import Outcome, Rpc, call_as, find, rpcs
 from tests.rpc.plausible import Path, id_fields, plausible
-from tests.rpc.world import World, make_article, make_world, never, rows_of, secrets_in
+from tests.rpc.world import World, make_article, make_intent, make_source, make_world, never, rows_of, secrets_in
 from tests.support.postgres import TestPostgres
 from tests.support.provider import ScriptedProvider
 from tests.support.server import Client, Server, make_settings, running_server
@@ -25,7 +26,15 @@ KINDS: dict[str, tuple[str, ...]] = {
     "active_turn_id": ("turn_id",),
     "article_id": ("article_id", "conversation_id"),
     "message_id": ("message_id", "turn_id"),
+    "replaces_message_id": ("message_id", "turn_id"),
+    "head_message_id": ("message_id",),
     "feedback_id": ("feedback_id", "message_id"),
+    "gap_id": ("gap_id", "article_id"),
+    "source_id": ("source_id", "article_id"),
+    "source.id": ("source_id", "article_id"),
+    "intent_id": ("intent_id", "article_id"),
+    "intent.id": ("intent_id", "article_id"),
+    "training_id": ("training_id", "intent_id"),
     "session_id": ("session_id", "conversation_id"),
     "visitor_id": ("session_id", "user_id"),
     "user_id": ("user_id",),
@@ -33,10 +42,16 @@ KINDS: dict[str, tuple[str, ...]] = {
     "source_path": ("source_path",),
     "page_token": ("page_token",),
     "request_id": ("request_id", "turn_id"),
+    # On one stream with `message.request_id`, whose values the caller has used by then.
+    "regenerate.request_id": ("message_id",),
     "etag": (),  # A version number: it names nothing.
 }
 """What of another world is planted into a field of this name; first what belongs there."""
-USED_UP = {"/deskwire.v1.KnowledgeService/DeleteArticle"}
+USED_UP = {
+    "/deskwire.v1.KnowledgeService/DeleteArticle",
+    "/deskwire.v1.IntentService/DeleteIntent",
+    "/deskwire.v1.SourceService/DeleteSource",
+}
 """RPCs after which their resource is gone: each call gets one of its own."""
 
 
@@ -62,7 +77,12 @@ def kinds_of(rpc: Rpc, path: Path) -> tuple[str, ...]:
 async def ask(client: Client, rpc: Rpc, mine: World, planted: Mapping[Path, str]) -> Outcome:
     ids = mine.ids
     if rpc.path in USED_UP:
-        ids = {**ids, "article_id": await make_article(mine.service, "Another", "To be deleted.")}
+        ids = {
+            **ids,
+            "article_id": await make_article(mine.service, "Another", "To be deleted."),
+            "source_id": await make_source(mine.service, f"another-{uuid4().hex[:12]}"),
+            "intent_id": await make_intent(mine.service, f"intent {uuid4()}"),
+        }
     return await call_as(client, rpc, *plausible(rpc, ids=ids, planted=planted))
 
 
@@ -160,9 +180,12 @@ async def test_lists_of_a_user_hold_their_own_things_alone(running: Server) -> N
 EVERYBODY = frozenset({"user", "agent", "admin", "service"})
 WRITERS = frozenset({"admin", "service"})
 ALLOWED: dict[str, frozenset[str]] = {
+    "v1.AnalyticsService/WatchEvents": WRITERS,
+    "v1.AnalyticsService/GetConversationMetrics": WRITERS,
     "v1.ChatService/Converse": EVERYBODY,
     "v1.ChatService/SendMessage": EVERYBODY,
     "v1.ChatService/Chat": EVERYBODY,
+    "v1.ChatService/RegenerateAnswer": EVERYBODY,
     "v1.ChatService/WatchConversation": EVERYBODY,
     "v1.ChatService/CancelTurn": EVERYBODY,
     "v1.ConversationService/CreateConversation": EVERYBODY,
@@ -172,11 +195,29 @@ ALLOWED: dict[str, frozenset[str]] = {
     "v1.ConversationService/UpdateConversation": EVERYBODY,
     "v1.ConversationService/EndConversation": EVERYBODY,
     "v1.ConversationService/ListMessages": EVERYBODY,
+    "v1.ConversationService/SelectBranch": EVERYBODY,
+    "v1.ConversationService/ListHistory": EVERYBODY,
     "v1.FeedbackService/SubmitFeedback": EVERYBODY,
     "v1.FeedbackService/GetFeedback": EVERYBODY,
     "v1.FeedbackService/ListFeedback": EVERYBODY,
     "v1.FeedbackService/RateConversation": EVERYBODY,
     "v1.FeedbackService/SummarizeFeedback": EVERYBODY - {"user"},
+    "v1.IntentService/AnalyzeIntent": EVERYBODY,
+    "v1.IntentService/AnalyzeMessage": EVERYBODY,
+    "v1.IntentService/BatchAnalyzeMessages": EVERYBODY,
+    "v1.IntentService/ClassifyIntent": EVERYBODY,
+    "v1.IntentService/CreateIntent": WRITERS,
+    "v1.IntentService/GetIntent": WRITERS,
+    "v1.IntentService/ListIntents": WRITERS,
+    "v1.IntentService/UpdateIntent": WRITERS,
+    "v1.IntentService/DeleteIntent": WRITERS,
+    "v1.IntentService/TrainIntents": WRITERS,
+    "v1.IntentService/GetTrainingReport": WRITERS,
+    "v1.IntentService/ListQueryPatterns": WRITERS,
+    "v1.KnowledgeGapService/ListKnowledgeGaps": WRITERS,
+    "v1.KnowledgeGapService/GetKnowledgeGap": WRITERS,
+    "v1.KnowledgeGapService/CloseKnowledgeGap": WRITERS,
+    "v1.KnowledgeGapService/ReopenKnowledgeGap": WRITERS,
     "v1.KnowledgeService/SearchKnowledge": EVERYBODY,
     "v1.KnowledgeService/GetArticle": EVERYBODY,
     "v1.KnowledgeService/ListArticles": EVERYBODY,
@@ -184,6 +225,24 @@ ALLOWED: dict[str, frozenset[str]] = {
     "v1.KnowledgeService/UpdateArticle": WRITERS,
     "v1.KnowledgeService/DeleteArticle": WRITERS,
     "v1.KnowledgeService/ImportArticles": WRITERS,
+    "v1.KnowledgeService/ListEmbedders": WRITERS,
+    "v1.KnowledgeService/GetEmbedder": WRITERS,
+    "v1.KnowledgeService/StartReembedding": WRITERS,
+    "v1.KnowledgeService/ActivateEmbedder": WRITERS,
+    "v1.KnowledgeService/RetireEmbedder": WRITERS,
+    "v1.SourceService/CreateSource": WRITERS,
+    "v1.SourceService/GetSource": WRITERS,
+    "v1.SourceService/ListSources": WRITERS,
+    "v1.SourceService/UpdateSource": WRITERS,
+    "v1.SourceService/DeleteSource": WRITERS,
+    "v1.SourceService/SyncSource": WRITERS,
+    "v1.SourceService/ListSourcePages": WRITERS,
+    "compat.v1.BusinessAssistantService/AnalyzeMessage": EVERYBODY,
+    "compat.v1.BusinessAssistantService/ClassifyIntent": EVERYBODY,
+    "compat.v1.PortalAssistantService/AnalyzeIntent": EVERYBODY,
+    "compat.v1.PortalAssistantService/CreateIntent": WRITERS,
+    "compat.v1.PortalAssistantService/ListIntents": WRITERS,
+    "compat.v1.PortalAssistantService/TrainIntents": WRITERS,
     "compat.v1.PortalAssistantService/Chat": EVERYBODY,
     "compat.v1.PortalAssistantService/SearchKnowledgeBase": EVERYBODY,
     "compat.v1.PortalAssistantService/RecordFeedback": EVERYBODY,

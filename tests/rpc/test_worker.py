@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -25,18 +27,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
-def worker(postgres: TestPostgres, folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    port = free_port()
-    environment = {
+def settings_of(postgres: TestPostgres) -> dict[str, str]:
+    return {
         **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "PYTHONPATH")},
         "DATABASE_URL": postgres.app_url,
         "DATABASE_SYSTEM_URL": postgres.system_url,
         "DESKWIRE_EMBEDDER": "none",
         "DESKWIRE_DRAIN_GRACE": "1",
-        "DESKWIRE_WORKER_GRPC_PORT": str(port),
-        **settings,
     }
+
+
+@contextmanager
+def worker(postgres: TestPostgres, folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    port = free_port()
+    environment = {**settings_of(postgres), "DESKWIRE_WORKER_GRPC_PORT": str(port), **settings}
     process = subprocess.Popen(
         [sys.executable, "-m", "deskwire_server.worker"], env=environment, cwd=folder, stderr=subprocess.PIPE
     )
@@ -92,3 +96,57 @@ def test_it_speaks_tls_and_asks_services_for_a_certificate(postgres: TestPostgre
             with pytest.raises(grpc.RpcError) as refused:
                 stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_one_that_stands_still_ends_itself(postgres: TestPostgres, tmp_path: Path) -> None:
+    with (
+        worker(postgres, tmp_path, DESKWIRE_HANG_LIMIT="1") as (process, port),
+        grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
+    ):
+        assert is_serving(channel)
+        time.sleep(2.5)
+        assert process.poll() is None, "a worker that lives is left alone"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 1
+        assert b"Timeout (0:00:01)" in errors
+
+
+def test_several_are_kept_running_each_on_its_ports(postgres: TestPostgres, tmp_path: Path) -> None:
+    ports = consecutive_ports(4)
+    environment = settings_of(postgres) | {
+        "DESKWIRE_WORKER_GRPC_PORT": str(ports[0]),
+        "DESKWIRE_WORKER_HTTP_PORT": str(ports[2]),
+    }
+    command = [sys.executable, "-m", "deskwire_server", "serve", "--workers", "2"]
+    process = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        for port in ports[:2]:
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                assert is_serving(channel)
+        (victim,) = [each for each in psutil.Process(process.pid).children() if listens(each, ports[1])]
+        victim.kill()
+        victim.wait(10)
+        with grpc.insecure_channel(f"127.0.0.1:{ports[1]}") as channel:
+            assert is_serving(channel), "started again at the same address"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listens(process: psutil.Process, port: int) -> bool:
+    return any(each.laddr.port == port for each in process.net_connections() if each.status == psutil.CONN_LISTEN)
+
+
+def consecutive_ports(count: int) -> list[int]:
+    while True:
+        first = free_port()
+        ports = list(range(first, first + count))
+        with suppress(OSError, OverflowError), ExitStack() as stack:
+            for port in ports:
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return ports

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-from deskwire.v1 import chat_pb2, common_pb2, conversation_pb2, feedback_pb2, knowledge_pb2
+from deskwire.v1 import chat_pb2, common_pb2, conversation_pb2, feedback_pb2, intent_pb2, knowledge_pb2, source_pb2
 
 from tests.rpc.contract import call_as, find
 from tests.support.postgres import TestPostgres
@@ -45,7 +45,7 @@ class World:
         return {
             key: value
             for key, value in self.ids.items()
-            if key not in ("tenant_id", "user_id", "article_id", "source_path", "page_token/articles")
+            if key not in ("tenant_id", "user_id", "article_id", "intent_id", "source_path", "page_token/articles")
         }
 
 
@@ -72,6 +72,10 @@ async def make_world(server: Server, *, tenant: str = "", user_id: str = "") -> 
         made = await make_article(admin, f"Title {marker}", f"Refunds take {number} days, {marker}.", path)
         ids.setdefault("article_id", made)
         ids.setdefault("source_path", path)
+    ids["intent_id"] = await make_intent(admin, f"intent-{marker}")
+    await make_intent(admin, f"other-{marker}")
+    ids["source_id"] = await make_source(admin, f"s-{marker}")
+    ids["gap_id"] = await _make_gap(server, tenant, f"Where is {marker}?")
     ids |= await _page_tokens(user, ids["conversation_id"])
     return World(tenant, await _tenant_key(server, tenant), user_id, user, admin, service, ids, marker)
 
@@ -92,6 +96,40 @@ async def make_article(client: Client, title: str, content: str, source_path: st
     return str(made.responses[0].article.id)
 
 
+async def make_intent(client: Client, name: str) -> str:
+    """Make an intent and return its id."""
+    request = intent_pb2.CreateIntentRequest(intent=intent_pb2.Intent(name=name, examples=[f"First {name}", name]))
+    made = await call_as(client, find("/deskwire.v1.IntentService/CreateIntent"), request)
+    return str(made.responses[0].intent.id)
+
+
+async def _make_gap(server: Server, tenant: str, question: str) -> str:
+    """A question without an answer, as the background work would note it."""
+    assert server.settings.database_url is not None
+    connection = await asyncpg.connect(server.settings.database_url.get_secret_value())
+    try:
+        tenant_id = await connection.fetchval("SELECT id FROM tenant_find($1)", tenant)
+        await connection.execute("SELECT set_config('deskwire.tenant_id', $1, false)", str(tenant_id))
+        return str(
+            await connection.fetchval(
+                "INSERT INTO knowledge_gaps (tenant_id, question, embedder, vector, first_asked_at, last_asked_at) "
+                "VALUES ($1, $2, '', '', now(), now()) RETURNING id",
+                tenant_id,
+                question,
+            )
+        )
+    finally:
+        await connection.close()
+
+
+async def make_source(admin: Client, name: str) -> str:
+    """Set up a site that nobody reads and return its id."""
+    source = source_pb2.Source(name=name, url="https://site.invalid/")
+    path = "/deskwire.v1.SourceService/CreateSource"
+    made = await call_as(admin, find(path), source_pb2.CreateSourceRequest(source=source))
+    return str(made.responses[0].source.id)
+
+
 async def _give_feedback(user: Client, answer: common_pb2.Message, comment: str) -> str:
     request = feedback_pb2.SubmitFeedbackRequest(
         conversation_id=answer.conversation_id, message_id=answer.id, comment=comment,
@@ -107,6 +145,7 @@ async def _page_tokens(user: Client, conversation_id: str) -> dict[str, str]:
                           conversation_pb2.ListConversationsRequest(page_size=1)),
         "messages": ("/deskwire.v1.ConversationService/ListMessages",
                      conversation_pb2.ListMessagesRequest(conversation_id=conversation_id, page_size=1)),
+        "history": ("/deskwire.v1.ConversationService/ListHistory", conversation_pb2.ListHistoryRequest(page_size=1)),
         "feedback": ("/deskwire.v1.FeedbackService/ListFeedback", feedback_pb2.ListFeedbackRequest(page_size=1)),
         "articles": ("/deskwire.v1.KnowledgeService/ListArticles", knowledge_pb2.ListArticlesRequest(page_size=1)),
     }  # fmt: skip

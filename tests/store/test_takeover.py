@@ -55,8 +55,8 @@ async def messages_of(server: Server, client: Client, conversation_id: str) -> l
 async def test_another_worker_finishes_the_turn(postgres: TestPostgres, roles: Roles) -> None:
     stuck, healthy = ScriptedProvider(pieces=("Half an ", "answer"), gate=asyncio.Event()), ScriptedProvider()
     async with (
-        running_server(make_settings(postgres, turn_lease=FOREVER), provider=stuck) as lost,
-        running_server(make_settings(postgres, turn_lease=0.4), provider=healthy) as heir,
+        running_server(make_settings(postgres, turn_lease=FOREVER), provider=stuck, alone=False) as lost,
+        running_server(make_settings(postgres, turn_lease=0.4), provider=healthy, alone=False) as heir,
     ):
         client = lost.client(tenant=new_tenant())
         events: list[event_pb2.ConversationEvent] = []

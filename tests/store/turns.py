@@ -27,13 +27,42 @@ async def accept(
     turn: UUID | None = None,
     while_answering: str = "queue",
     sees_all: bool = False,
+    replaces: UUID | None = None,
+    regenerates: UUID | None = None,
+    after: int | None = None,
+    options: str = "{}",
 ) -> asyncpg.Record:
     """`turn_accept` with plain defaults."""
     turn = turn or uuid7()
     row = await database.fetchrow(
-        "SELECT * FROM turn_accept($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)",
+        "SELECT * FROM turn_accept($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)",
         tenant, user, sees_all, conversation, session, "{}", turn, uuid7(), uuid7(), request_id or str(turn),
-        hashlib.sha256(text.encode()).digest(), text, text[:80], "{}", "{}", while_answering, worker or uuid4(),
+        hashlib.sha256(f"{text}{replaces}{regenerates}".encode()).digest(), text, text[:80], options, "{}",
+        while_answering, worker or uuid4(), replaces, regenerates, after,
+    )  # fmt: skip
+    assert row is not None
+    return row
+
+
+async def change_owner(
+    database: Executor, tenant: UUID, conversation: UUID, token: int, agent: str | None
+) -> asyncpg.Record:
+    """`owner_change` to an agent, or to the assistant where there is none."""
+    row = await database.fetchrow(
+        "SELECT * FROM owner_change($1,$2,$3,$4,$5)", tenant, conversation, token, "agent" if agent else "bot", agent
+    )
+    assert row is not None
+    return row
+
+
+async def say(
+    database: Executor, tenant: UUID, conversation: UUID, agent: str, token: int, text: str = "A human.", key: str = ""
+) -> asyncpg.Record:
+    """`owner_say`."""
+    turn = uuid7()
+    row = await database.fetchrow(
+        "SELECT * FROM owner_say($1,$2,$3,$4,$5,$6,$7,$8,$9)", tenant, agent, conversation, token, turn, uuid7(),
+        key or str(turn), hashlib.sha256(text.encode()).digest(), text,
     )  # fmt: skip
     assert row is not None
     return row

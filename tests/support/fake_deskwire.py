@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -151,6 +151,15 @@ class FakeDeskwire(
         async for event in self._cutting(self._play([turn], talk, after), context):
             yield chat_pb2.SendMessageResponse(event=event)
 
+    async def RegenerateAnswer(self, request: chat_pb2.RegenerateAnswerRequest, context: Any) -> AsyncIterator[Any]:
+        """Streams a turn that answers once more."""
+        await self._enter("RegenerateAnswer", request, context)
+        talk = self.talks[request.conversation_id]
+        turn = await self._turn_again(talk, request, context)
+        after = request.after_sequence if request.HasField("after_sequence") else None
+        async for event in self._cutting(self._play([turn], talk, after), context):
+            yield chat_pb2.RegenerateAnswerResponse(event=event)
+
     async def WatchConversation(self, request: chat_pb2.WatchConversationRequest, context: Any) -> AsyncIterator[Any]:
         """Streams a conversation until the client leaves."""
         await self._enter("WatchConversation", request, context)
@@ -172,6 +181,8 @@ class FakeDeskwire(
                 await self._note(f"Converse.{request.WhichOneof('request')}", request)
                 if request.HasField("message"):
                     await self._turn_of(talk, request.message, context)
+                elif request.HasField("regenerate"):
+                    await self._turn_again(talk, request.regenerate, context)
                 elif request.HasField("close"):
                     closing.set()
                     talk.grown.set()
@@ -231,15 +242,34 @@ class FakeDeskwire(
         return talk
 
     async def _turn_of(self, talk: Talk, message: chat_pb2.UserMessage, context: Any) -> Turn:
-        body = message.SerializeToString()
-        known = self.turns.get(message.request_id)
+        def steps(turn: Turn) -> list[Event]:
+            return self._script_steps(talk, turn, message.text)
+
+        return await self._kept(talk, message.request_id, message.SerializeToString(), steps, context)
+
+    async def _turn_again(self, talk: Talk, request: Any, context: Any) -> Turn:
+        def steps(turn: Turn) -> list[Event]:
+            made = self._script_steps(talk, turn, "")
+            asked = next(each.steps[0] for each in talk.turns if request.message_id in str(each.steps))
+            again = event_pb2.RegenerationAccepted(
+                question_message_id=asked.message_accepted.message.id, request_id=turn.request_id
+            )
+            made[0].regeneration_accepted.CopyFrom(again)
+            return made
+
+        return await self._kept(talk, request.request_id, request.message_id.encode(), steps, context)
+
+    async def _kept(
+        self, talk: Talk, request_id: str, body: bytes, steps: Callable[[Turn], list[Event]], context: Any
+    ) -> Turn:
+        known = self.turns.get(request_id)
         if known is not None:
             if known.body != body or known.conversation_id != talk.info.id:
                 await refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "REQUEST_ID_REUSED", {})
             return known
-        turn = Turn(str(uuid.uuid4()), talk.info.id, message.request_id, body, [])
-        turn.steps = self._script_steps(talk, turn, message.text)
-        self.turns[message.request_id] = turn
+        turn = Turn(str(uuid.uuid4()), talk.info.id, request_id, body, [])
+        turn.steps = steps(turn)
+        self.turns[request_id] = turn
         talk.turns.append(turn)
         talk.grown.set()
         return turn
@@ -415,6 +445,28 @@ class FakeDeskwire(
         info = self.talks[request.conversation_id].info
         info.status = request.status
         return conversation_pb2.EndConversationResponse(conversation=info)
+
+    async def SelectBranch(self, request: Any, context: Any) -> Any:
+        """Notes what was selected."""
+        await self._enter("SelectBranch", request, context)
+        info = self.talks[request.conversation_id].info
+        info.head_message_id = request.message_id
+        return conversation_pb2.SelectBranchResponse(conversation=info)
+
+    async def ListHistory(self, request: Any, context: Any) -> Any:
+        """Lists questions with their answers, two a page, whatever was asked."""
+        await self._enter("ListHistory", request, context)
+        entries = [
+            conversation_pb2.HistoryEntry(
+                conversation_id=turn.conversation_id,
+                question=turn.steps[0].message_accepted.message,
+                answer=turn.steps[-1].message_completed.message,
+            )
+            for turn in reversed(self.turns.values())
+            if turn.over and turn.steps[0].HasField("message_accepted")
+        ]
+        page, token = _page(entries, request.page_token)
+        return conversation_pb2.ListHistoryResponse(entries=page, next_page_token=token)
 
     async def ListMessages(self, request: Any, context: Any) -> Any:
         """Lists two a page, whatever was asked."""

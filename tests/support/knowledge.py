@@ -16,6 +16,7 @@ from deskwire_server.db.engine import Database
 from deskwire_server.db.urls import for_asyncpg
 from deskwire_server.embeddings.errors import EmbedderUnavailable
 from deskwire_server.embeddings.port import Vectors
+from deskwire_server.embeddings.shelf import Shelf
 from deskwire_server.knowledge.models import DocumentResult
 from deskwire_server.knowledge.parse import Document
 from deskwire_server.knowledge.service import KnowledgeService
@@ -26,10 +27,9 @@ from tests.support.postgres import TestPostgres
 class WordEmbedder:
     """Texts that share words lie close: each stem has a direction of its own."""
 
-    name = "test/words"
-    dimensions = 64
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "test/words", dimensions: int = 64) -> None:
+        self.name = name
+        self.dimensions = dimensions
         self.away = False
         self.calls: list[int] = []
 
@@ -72,13 +72,15 @@ class Knowledge:
 
 
 @asynccontextmanager
-async def knowledge_on(postgres: TestPostgres, *, with_embedder: bool = True) -> AsyncIterator[Knowledge]:
+async def knowledge_on(
+    postgres: TestPostgres, *, with_embedder: bool = True, others: Sequence[WordEmbedder] = (), dimensions: int = 64
+) -> AsyncIterator[Knowledge]:
     """A service with a tenant of its own."""
     database = Database(postgres.app_url, pool_size=4)
-    embedder = WordEmbedder()
+    embedder = WordEmbedder(dimensions=dimensions)
     try:
         yield Knowledge(
-            KnowledgeService(database, embedder if with_embedder else None),
+            KnowledgeService(database, Shelf([embedder, *others] if with_embedder else [])),
             database,
             embedder,
             await new_admin(postgres),

@@ -25,11 +25,13 @@ from tests.support.postgres import TestPostgres
 
 
 def make_settings(postgres: TestPostgres, **changes: Any) -> Settings:
-    """Settings of a worker on the test database: no Redis, no embedder, quick heartbeats."""
+    """Settings of a worker on the test database: no Redis, no embedder, no background work, quick heartbeats."""
     values: dict[str, Any] = {
         "database_url": SecretStr(postgres.app_url),
         "database_system_url": SecretStr(postgres.system_url),
         "embedder": "none",
+        # Titles and summaries ask the provider too: the tests of them turn this on.
+        "background_jobs": False,
         "drain_grace": 1.0,
         "heartbeat_interval": 2.0,
     }

@@ -43,6 +43,7 @@ export function createMockTransport(world: World = new World()): Transport {
     });
     service(api.ConversationService, conversations(world));
     service(api.FeedbackService, feedback(world));
+    service(api.KnowledgeGapService, knowledgeGaps(world));
     service(api.KnowledgeService, knowledge(world));
   });
 }
@@ -127,6 +128,23 @@ function feedback(world: World) {
       const given = { id, conversationId, messageId, sentiment, comment, categories, updateTime: timestampNow() };
       answer.feedback = create(api.FeedbackSchema, given);
       return { feedback: answer.feedback };
+    },
+  };
+}
+
+function knowledgeGaps(world: World) {
+  return {
+    listKnowledgeGaps(request: api.ListKnowledgeGapsRequest) {
+      ready(world);
+      return paged([...world.gaps.values()].map((gap) => ({ ...gap, questions: [] })), request, (page) => ({ gaps: page }));
+    },
+    getKnowledgeGap: ({ gapId }: api.GetKnowledgeGapRequest) => ({ gap: world.gaps.get(gapId) ?? create(api.KnowledgeGapSchema) }),
+    closeKnowledgeGap({ gapId, articleId }: api.CloseKnowledgeGapRequest) {
+      ready(world);
+      const gap = world.gaps.get(gapId) ?? create(api.KnowledgeGapSchema);
+      Object.assign(gap, { articleId, status: api.KnowledgeGapStatus.CLOSED });
+      world.gaps.delete(gapId);
+      return { gap };
     },
   };
 }

@@ -135,15 +135,27 @@ export class Room {
 export class World {
   readonly rooms = new Map<string, Room>();
   readonly articles = new Map<string, api.Article>();
+  readonly gaps = new Map<string, api.KnowledgeGap>();
   readonly faults: Faults = {};
   /** Milliseconds between two words of an answer. */
   wordDelay = 28;
 
   constructor() {
+    this.addGap("Can I pay by invoice?", 7);
+    this.addGap("Is there an app for my phone?", 2);
     for (const sample of SAMPLE_ARTICLES) {
       const { path: sourcePath, ...rest } = sample;
       this.putArticle(create(api.ArticleSchema, { ...rest, sourcePath, language: "en" }));
     }
+  }
+
+  /** Adds a question that was asked some times and not answered. */
+  addGap(question: string, questionCount: number): api.KnowledgeGap {
+    const asked = { text: question, conversationId: newRequestId(), answerMessageId: newRequestId() };
+    const made = { id: newRequestId(), question, questionCount, userCount: 1, lastAskedTime: timestampNow(), questions: [asked] };
+    const gap = create(api.KnowledgeGapSchema, made);
+    this.gaps.set(gap.id, gap);
+    return gap;
   }
 
   open(init?: api.Conversation): Room {

@@ -32,6 +32,12 @@ class Caller:
     role: Role
     token_id: str = ""
     """The token's `jti`, for the audit; empty if it has none."""
+    plan: str = ""
+    """The token's `plan`: decides with the role which articles are shown; empty if it has none."""
+    languages: tuple[str, ...] = ()
+    """The token's `langs`, BCP 47 tags; empty if it has none."""
+    acts_for_user: bool = False
+    """Whether a service acts for a user that it named."""
 
     def require(self, *roles: Role) -> None:
         """Raise `PermissionDenied` unless the caller has one of `roles`."""
@@ -56,7 +62,7 @@ class Caller:
             raise InvalidArgument.field(
                 field, f"must be a user id of at most {LONGEST_USER_ID} printable characters", "id.printable"
             )
-        return replace(self, user_id=user_id)
+        return replace(self, user_id=user_id, acts_for_user=True)
 
     def require_tenant(self, tenant: str) -> None:
         """Refuse a request whose body names another tenant than the token."""

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import jwt
 import orjson
 import structlog
+
+from deskwire_server import lazy
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy.module("aiohttp")
 
 _log = structlog.get_logger(__name__)
 _ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}

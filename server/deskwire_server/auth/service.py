@@ -35,7 +35,9 @@ class Authenticator:
             raise Unauthenticated("the token was revoked", reason="TOKEN_REVOKED")
         if tenant.status != "active":
             raise PermissionDenied("the tenant is suspended", reason="TENANT_SUSPENDED")
-        caller = Caller(tenant.id, claims.tenant, claims.user_id, claims.role, claims.token_id)
+        caller = Caller(
+            tenant.id, claims.tenant, claims.user_id, claims.role, claims.token_id, claims.plan, claims.languages
+        )
         return caller.acting_for(headers.get(ACTING_USER_HEADER, ""), field=ACTING_USER_HEADER)
 
     def _is_revoked(self, tenant_id: UUID, token_id: str) -> bool:

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -30,7 +31,11 @@ _LEEWAY = 30.0
 _LATEST_TIME = 2**40
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z")
 _KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}\Z")
+_MAX_PLAN = 100
+_MAX_LANGUAGES = 10
 _TYPES = {"jwt", "at+jwt"}
+_HMAC = jwt.get_algorithm_by_name("HS256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,22 @@ class Claims:
     token_id: str
     expires_at: float
     """Unix time in seconds."""
+    plan: str = ""
+    """What the person has bought, as articles' audiences name it."""
+    languages: tuple[str, ...] = ()
+    """Languages that the person reads, as BCP 47 tags."""
 
 
-def mint(settings: Settings, *, tenant: str, user: str, role: str | Role, lifetime: float = DEFAULT_LIFETIME) -> str:
+def mint(
+    settings: Settings,
+    *,
+    tenant: str,
+    user: str,
+    role: str | Role,
+    lifetime: float = DEFAULT_LIFETIME,
+    plan: str = "",
+    languages: Sequence[str] = (),
+) -> str:
     """Sign a token with the server's own secret. `lifetime` is in seconds, at most `JWT_MAX_LIFETIME`."""
     if not _SLUG.match(tenant):
         raise ValueError(f"{tenant!r} is not a tenant name: a-z, 0-9, '-' and '_', 63 characters at most")
@@ -59,6 +77,8 @@ def mint(settings: Settings, *, tenant: str, user: str, role: str | Role, lifeti
         "iat": now,
         "exp": now + int(min(lifetime, settings.jwt_max_lifetime)),
         "jti": str(uuid4()),
+        **({"plan": plan} if plan else {}),
+        **({"langs": list(languages)} if languages else {}),
     }
     return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm="HS256")
 
@@ -123,7 +143,23 @@ class TokenVerifier:
         token_id = payload.get("jti", "")
         if not isinstance(token_id, str) or len(token_id) > 128:
             raise _invalid("the token's id is malformed")
-        return Claims(tenant, user, Role(role), token_id, expires)
+        return Claims(tenant, user, Role(role), token_id, expires, _plan(payload), _languages(payload))
+
+
+def _plan(payload: dict[str, Any]) -> str:
+    plan = payload.get("plan", "")
+    if not isinstance(plan, str) or len(plan) > _MAX_PLAN or not plan.isprintable():
+        raise _invalid("the token's plan is malformed")
+    return plan
+
+
+def _languages(payload: dict[str, Any]) -> tuple[str, ...]:
+    languages = payload.get("langs", [])
+    if not isinstance(languages, list) or len(languages) > _MAX_LANGUAGES:
+        raise _invalid("the token's langs are malformed")
+    if not all(isinstance(language, str) and _LANGUAGE.match(language) for language in languages):
+        raise _invalid("the token's langs are malformed")
+    return tuple(languages)
 
 
 def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -150,6 +186,8 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_signature(token: str, key: Any, algorithm: str) -> None:
+    if algorithm == "HS256":
+        return _check_secret(token, key)
     try:
         jwt.decode(
             token,
@@ -168,6 +206,18 @@ def _check_signature(token: str, key: Any, algorithm: str) -> None:
         )
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise _invalid("the token's signature does not fit") from error
+
+
+def _check_secret(token: str, secret: str) -> None:
+    """The library's check of the signature alone: what else `decode` does for each token is done here already."""
+    signed, _, signature = token.rpartition(".")
+    try:
+        given = base64.b64decode(signature + "=" * (-len(signature) % 4), altchars=b"-_", validate=True)
+        sound = _HMAC.verify(signed.encode(), secret.encode(), given)
+    except ValueError as error:
+        raise _invalid("the token's signature does not fit") from error
+    if not sound:
+        raise _invalid("the token's signature does not fit")
 
 
 def _time(payload: dict[str, Any], claim: str) -> float:

@@ -14,12 +14,13 @@ from google.protobuf import timestamp_pb2
 
 from deskwire_server.auth.caller import Caller
 from deskwire_server.chat import convert
+from deskwire_server.chat.cursor import cursor_ahead
 from deskwire_server.chat.service import ChatService
 from deskwire_server.chat.tail import OpenTurns
 from deskwire_server.conversations.service import ConversationService
-from deskwire_server.errors import FailedPrecondition
+from deskwire_server.errors import FailedPrecondition, NotFound
 from deskwire_server.turns.hub import Closing, Subscription, Wake
-from deskwire_server.turns.models import Connected, Target, TypingChanged
+from deskwire_server.turns.models import Accepted, Connected, Target, TypingChanged
 
 _LINGER = 0.2
 """How long a closed stream that waits for no turn stays open, in seconds: whoever talks on after `close` is told."""
@@ -53,12 +54,10 @@ class Converse:
         if opening.WhichOneof("request") != "open":
             raise FailedPrecondition("the first message must be open", reason="STREAM_NOT_OPEN")
         conversation_id = await self._target(opening.open)
-        after = opening.open.after_sequence if opening.open.HasField("after_sequence") else None
+        after = convert.after(opening.open)
         converter = self._converter(conversation_id)
+        reader: asyncio.Task[None] | None = None
         with self._service.subscribe(conversation_id) as subscription:
-            reader = asyncio.create_task(
-                self._read(requests, opening.open, conversation_id, subscription), name="converse-reader"
-            )
             try:
                 events = self._service.follow(
                     self._caller,
@@ -70,10 +69,15 @@ class Converse:
                 )
                 async with aclosing(events):
                     async for event in events:
+                        if reader is None:
+                            # Not before: what comes of a message shall not lie before the place where the stream began.
+                            reading = self._read(requests, opening.open, conversation_id, subscription)
+                            reader = asyncio.create_task(reading, name="converse-reader")
                         yield converter.convert(event)
             finally:
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
+                if reader is not None:
+                    reader.cancel()
+                    await asyncio.gather(reader, return_exceptions=True)
                 if self._lingering is not None:
                     self._lingering.cancel()
 
@@ -81,10 +85,21 @@ class Converse:
         target: Target = convert.target(opening)
         if target.conversation_id is not None:
             return target.conversation_id
+        if convert.after(opening):
+            return await self._resumed(target.session_id)
         if target.session_id is not None:
             found, _ = await self._conversations.get_or_create(self._caller, target.session_id, target.new)
             return found.id
         return (await self._conversations.create(self._caller, "", target.new, "")).id
+
+    async def _resumed(self, session_id: str | None) -> UUID:
+        """The conversation of a stream with a cursor, which can't lie in one that is yet to be made."""
+        if session_id is None:
+            raise cursor_ahead(0)
+        try:
+            return (await self._conversations.find_by_session(self._caller, session_id)).id
+        except NotFound as error:
+            raise cursor_ahead(0) from error
 
     async def _read(
         self,
@@ -119,9 +134,10 @@ class Converse:
         if kind == "message":
             where = Target(conversation_id=conversation_id)
             accepted = await self._service.send(self._caller, convert.command(where, request.message, opening.context))
-            self._turns.add(accepted.turn_id)
-            if accepted.joined:
-                await self._let_go_if_ended(accepted.turn_id, conversation_id, subscription)
+            await self._wait_for(accepted, subscription)
+        elif kind == "regenerate":
+            again = convert.regeneration(conversation_id, request.regenerate, opening.context)
+            await self._wait_for(await self._service.regenerate(self._caller, again), subscription)
         elif kind == "cancel":
             turn_id = UUID(request.cancel.turn_id) if request.cancel.turn_id else None
             await self._service.cancel(self._caller, conversation_id, turn_id)
@@ -136,11 +152,11 @@ class Converse:
             self._closed = True
             self._lingering = asyncio.get_running_loop().call_later(_LINGER, subscription.push, Closing())
 
-    async def _let_go_if_ended(self, turn_id: UUID, conversation_id: UUID, subscription: Subscription) -> None:
-        """A turn that was joined may have ended already: then nothing holds the stream open for it."""
-        conversation = await self._conversations.get(self._caller, conversation_id)
-        if conversation.active_turn_id != turn_id:
-            self._turns.discard(turn_id)
+    async def _wait_for(self, accepted: Accepted, subscription: Subscription) -> None:
+        """Hold the stream open until a turn has ended, unless it has, which the stream may have told already."""
+        self._turns.add(accepted.turn_id)
+        if accepted.ended or (accepted.joined and await self._conversations.has_ended(self._caller, accepted.turn_id)):
+            self._turns.discard(accepted.turn_id)
             subscription.push(Wake())
 
 

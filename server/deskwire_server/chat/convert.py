@@ -16,6 +16,7 @@ from deskwire_server.turns.models import (
     DurableEvent,
     GoAway,
     Heartbeat,
+    Regenerate,
     SendMessage,
     SourcesFound,
     StreamEvent,
@@ -32,6 +33,11 @@ _WHILE_ANSWERING = {
     chat_pb2.WHILE_ANSWERING_REFUSE: WhileAnswering.REFUSE,
 }
 _RECONNECT_SECONDS = 0.5
+_ROLES = {
+    "user": common_pb2.MESSAGE_ROLE_USER,
+    "assistant": common_pb2.MESSAGE_ROLE_ASSISTANT,
+    "agent": common_pb2.MESSAGE_ROLE_AGENT,
+}
 
 
 HasTarget = chat_pb2.OpenConversation | chat_pb2.SendMessageRequest | chat_pb2.ChatRequest
@@ -47,7 +53,23 @@ def target(request: HasTarget) -> Target:
     return Target(session_id=session_id or None, new=convert.new_conversation(new))
 
 
-def command(where: Target, message: chat_pb2.UserMessage, context: common_pb2.ChatContext) -> SendMessage:
+HasCursor = (
+    chat_pb2.OpenConversation
+    | chat_pb2.SendMessageRequest
+    | chat_pb2.RegenerateAnswerRequest
+    | chat_pb2.WatchConversationRequest
+)
+"""Requests that name a cursor to resume from."""
+
+
+def after(request: HasCursor) -> int | None:
+    """The cursor of a request, None when it names none."""
+    return request.after_sequence if request.HasField("after_sequence") else None
+
+
+def command(
+    where: Target, message: chat_pb2.UserMessage, context: common_pb2.ChatContext, cursor: int | None = None
+) -> SendMessage:
     """A message to send."""
     return SendMessage(
         where,
@@ -56,6 +78,26 @@ def command(where: Target, message: chat_pb2.UserMessage, context: common_pb2.Ch
         _WHILE_ANSWERING[message.while_answering],
         options(message.options),
         answer_context(context),
+        UUID(message.replaces_message_id) if message.replaces_message_id else None,
+        cursor,
+    )
+
+
+def regeneration(
+    conversation_id: UUID,
+    request: chat_pb2.Regeneration | chat_pb2.RegenerateAnswerRequest,
+    context: common_pb2.ChatContext,
+    cursor: int | None = None,
+) -> Regenerate:
+    """An answer to make once more."""
+    return Regenerate(
+        conversation_id,
+        UUID(request.message_id),
+        request.request_id,
+        _WHILE_ANSWERING[request.while_answering],
+        options(request.options),
+        answer_context(context),
+        cursor,
     )
 
 
@@ -94,6 +136,28 @@ class EventConverter:
 
     def convert(self, event: StreamEvent) -> event_pb2.ConversationEvent:
         """One event for the wire."""
+        if isinstance(event, TextAdded):
+            # Most events are these: one message is made at once, and nothing is copied.
+            return event_pb2.ConversationEvent(
+                create_time=convert.now(),
+                conversation_id=self._conversation_id,
+                turn_id=str(event.turn_id),
+                text_delta=event_pb2.TextDelta(
+                    message_id=str(event.message_id), attempt=event.attempt, offset=event.offset, text=event.text
+                ),
+            )
+        if isinstance(event, TypingChanged):
+            seconds = event.estimated_seconds
+            return event_pb2.ConversationEvent(
+                create_time=convert.now(),
+                conversation_id=self._conversation_id,
+                turn_id=str(event.turn_id or ""),
+                typing=event_pb2.Typing(
+                    role=_ROLES[event.role],
+                    is_typing=event.is_typing,
+                    estimated_response_time=convert.duration(seconds) if seconds else None,
+                ),
+            )
         if isinstance(event, DurableEvent):
             envelope = event_pb2.ConversationEvent(
                 sequence=event.sequence,
@@ -108,29 +172,11 @@ class EventConverter:
         return envelope
 
     def _fill_live(self, envelope: event_pb2.ConversationEvent, event: StreamEvent) -> None:
-        if isinstance(event, TextAdded):
-            envelope.turn_id = str(event.turn_id)
-            envelope.text_delta.CopyFrom(
-                event_pb2.TextDelta(
-                    message_id=str(event.message_id), attempt=event.attempt, offset=event.offset, text=event.text
-                )
-            )
-        elif isinstance(event, SourcesFound):
+        if isinstance(event, SourcesFound):
             envelope.turn_id = str(event.turn_id)
             envelope.citations_found.CopyFrom(
                 event_pb2.CitationsFound(
                     message_id=str(event.message_id), citations=[convert.citation(each) for each in event.citations]
-                )
-            )
-        elif isinstance(event, TypingChanged):
-            envelope.turn_id = str(event.turn_id or "")
-            envelope.typing.CopyFrom(
-                event_pb2.Typing(
-                    role=common_pb2.MessageRole.Value(f"MESSAGE_ROLE_{event.role.upper()}"),
-                    is_typing=event.is_typing,
-                    estimated_response_time=convert.duration(event.estimated_seconds)
-                    if event.estimated_seconds
-                    else None,
                 )
             )
         elif isinstance(event, Connected):
@@ -167,6 +213,8 @@ def _fill_durable(envelope: event_pb2.ConversationEvent, kind: str, payload: Map
                 message=convert.message_from_json(payload["message"]), queue_position=payload["queue_position"]
             )
         )
+    elif kind == "regeneration_accepted":
+        envelope.regeneration_accepted.CopyFrom(event_pb2.RegenerationAccepted(**payload))
     elif kind == "turn_started":
         envelope.turn_started.CopyFrom(event_pb2.TurnStarted(**payload))
     elif kind == "message_completed":

@@ -5,25 +5,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from deskwire_server.auth.caller import Caller
+from deskwire_server.chat.cursor import cursor_ahead, cursor_expired
 from deskwire_server.chat.tail import Tail, TailLimits
+from deskwire_server.db.engine import DatabaseUnavailable
 from deskwire_server.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from deskwire_server.ids import uuid7
+from deskwire_server.knowledge.audience import Reader
 from deskwire_server.turns.hub import Hub, Subscription
 from deskwire_server.turns.models import (
     TERMINAL_KINDS,
     Accepted,
     DurableEvent,
+    DurableKind,
     Json,
+    Opening,
+    Regenerate,
     SendMessage,
     StreamEvent,
     TypingChanged,
-    WhileAnswering,
+    fields_of,
 )
 from deskwire_server.turns.runner import TurnRunner
 from deskwire_server.turns.store import TurnStore
@@ -67,25 +74,45 @@ class ChatService:
     async def send(self, caller: Caller, command: SendMessage) -> Accepted:
         """Commit a message and begin its turn. When this returns, the message can't be lost.
 
-        Raises `NotFound`, `FailedPrecondition` (closed, running, request id reused), `InvalidArgument`.
+        Raises `NotFound` (conversation, replaced message, cursor too old), `OutOfRange` (cursor ahead),
+        `FailedPrecondition` (closed, running, request id reused), `InvalidArgument`. Nothing is kept then.
         """
-        self._check(command)
-        turn_id, question_id, answer_id = uuid7(), uuid7(), uuid7()
+        if len(command.text) > self._max_message_length:
+            raise InvalidArgument.field(
+                "message.text", f"must be at most {self._max_message_length} characters", "string.max_len"
+            )
+        self._check_provider(command.options.provider, "message.options.provider")
+        return await self._accept(caller, command, _fingerprint(command))
+
+    async def regenerate(self, caller: Caller, command: Regenerate) -> Accepted:
+        """Answer a question once more, beside the answers that it has. Raises as `send` does."""
+        self._check_provider(command.options.provider, "options.provider")
+        return await self._accept(caller, command, _fingerprint_again(command))
+
+    async def _accept(self, caller: Caller, command: SendMessage | Regenerate, fingerprint: bytes) -> Accepted:
+        turn_id = uuid7()
         request_id = command.request_id or str(turn_id)
-        row = await self._store.accept(
-            caller.tenant_id,
-            caller.user_id,
-            caller.sees_all,
-            command,
-            request_id=request_id,
-            request_hash=_fingerprint(command),
-            turn_id=turn_id,
-            question_id=question_id,
-            answer_id=answer_id,
-        )
+        epoch = self._runner.epoch
+        try:
+            row = await self._store.accept(
+                caller.tenant_id,
+                caller.user_id,
+                caller.sees_all,
+                command,
+                request_id=request_id,
+                request_hash=fingerprint,
+                turn_id=turn_id,
+                question_id=uuid7(),
+                answer_id=uuid7(),
+                reader=Reader.of(caller).as_json(),
+                history=self._runner.history,
+            )
+        except DatabaseUnavailable:
+            self._runner.note_idle(turn_id, 1)
+            raise
         outcome = row["outcome"]
         if outcome not in ("accepted", "joined"):
-            raise _refusal(outcome, row["state"])
+            raise _refusal(row)
         accepted = Accepted(
             row["conversation_id"],
             row["turn_id"],
@@ -93,29 +120,24 @@ class ChatService:
             row["answer_id"],
             row["first_sequence"],
             outcome == "joined",
+            row["state"] not in ("queued", "running"),
         )
         if accepted.joined:
             return accepted
-        if command.while_answering is WhileAnswering.INTERRUPT:
-            for stopped in row["interrupted"]:
-                self._runner.stop(stopped, "interrupted")
-        message = {
-            "id": str(question_id),
-            "conversation_id": str(accepted.conversation_id),
-            "turn_id": str(turn_id),
-            "parent_id": row["parent_id"] and str(row["parent_id"]),
-            "role": "user",
-            "text": command.text,
-            "state": "complete",
-            "sequence": accepted.first_sequence,
-            "request_id": request_id,
-            "details": None,
-            "created_at": row["accepted_at"],
-        }
-        payload = {"message": message, "queue_position": row["queue_position"]}
-        event = DurableEvent(accepted.first_sequence, turn_id, "message_accepted", payload, row["accepted_at"])
+        for stopped in row["interrupted"]:
+            self._runner.stop(stopped, "interrupted")
+        kind, payload = _first_event(command, row, request_id)
+        event = DurableEvent(accepted.first_sequence, turn_id, kind, payload, row["accepted_at"])
         self._hub.publish(accepted.conversation_id, event)
+        if accepted.ended:
+            # Its end was committed with it, and stands in the database alone.
+            self._wake_all(caller.tenant_id, accepted.conversation_id)
+            return accepted
         self._announce(caller.tenant_id, accepted.conversation_id)
+        begun = self._store.begun(caller.tenant_id, row)
+        if begun is not None:
+            self._runner.begin(begun.claim, begun.started, epoch)
+            return replace(accepted, opening=Opening(begun.conversation, (event, begun.started)))
         if not row["queue_position"]:
             self._runner.start(caller.tenant_id, turn_id, 0)
         return accepted
@@ -150,22 +172,31 @@ class ChatService:
         after: int | None,
         until: set[UUID] | None = None,
         latency: float = 0.0,
+        opening: Opening | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         """Events of a conversation after a cursor: past ones, the text so far, then live ones.
+
+        With an `opening` it begins with that instead of `after`, and need not ask the database.
 
         Ends when every turn of `until` has ended (None: never), when the worker drains, or when the stream has lived
         its longest.
         Raises `NotFound`, `OutOfRange` for a cursor ahead, `Unavailable` for a reader that is too slow.
         """
         tail = Tail(self._store, self._hub, self._text_elsewhere, self._limits, caller, conversation_id, subscription)
-        return tail.events(after=after, until=until, latency=latency)
+        return tail.events(after=after, until=until, latency=latency, opening=opening)
 
     async def watch(
-        self, caller: Caller, conversation_id: UUID, *, after: int | None, until: set[UUID] | None = None
+        self,
+        caller: Caller,
+        conversation_id: UUID,
+        *,
+        after: int | None,
+        until: set[UUID] | None = None,
+        opening: Opening | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         """`follow` with a subscription of its own."""
         with self._hub.watch(conversation_id) as subscription:
-            events = self.follow(caller, conversation_id, subscription, after=after, until=until)
+            events = self.follow(caller, conversation_id, subscription, after=after, until=until, opening=opening)
             async with aclosing(events):
                 async for event in events:
                     yield event
@@ -177,7 +208,11 @@ class ChatService:
         """
         accepted = await self.send(caller, command)
         events = self.watch(
-            caller, accepted.conversation_id, after=accepted.first_sequence - 1, until={accepted.turn_id}
+            caller,
+            accepted.conversation_id,
+            after=accepted.first_sequence - 1,
+            until={accepted.turn_id},
+            opening=accepted.opening,
         )
         question: Json = {}
         async with aclosing(events):
@@ -192,16 +227,9 @@ class ChatService:
             "the server is going away; send the same request id again", reason="SERVER_DRAINING", retry_after=1.0
         )
 
-    def _check(self, command: SendMessage) -> None:
-        if len(command.text) > self._max_message_length:
-            raise InvalidArgument.field(
-                "message.text", f"must be at most {self._max_message_length} characters", "string.max_len"
-            )
-        provider = command.options.provider
+    def _check_provider(self, provider: str, field: str) -> None:
         if provider and not self._is_provider(provider):
-            error = InvalidArgument.field(
-                "message.options.provider", "must be a configured provider or auto", "string.in"
-            )
+            error = InvalidArgument.field(field, "must be a configured provider or auto", "string.in")
             error.reason, error.metadata = "PROVIDER_UNKNOWN", {"provider": provider[:64]}
             raise error
 
@@ -219,24 +247,74 @@ class _Watch:
         self._context.__exit__(None, None, None)
 
 
-def _fingerprint(command: SendMessage) -> bytes:
-    """What makes two requests the same: all but the request id and what only informs the answer."""
-    body = {
-        "target": asdict(command.target),
+def _first_event(command: SendMessage | Regenerate, row: Any, request_id: str) -> tuple[DurableKind, Json]:
+    """The event that brings a turn in, as the database keeps it."""
+    if isinstance(command, Regenerate):
+        return "regeneration_accepted", {
+            "question_message_id": str(row["question_id"]),
+            "queue_position": row["queue_position"],
+            "request_id": request_id,
+        }
+    message = {
+        "id": str(row["question_id"]),
+        "conversation_id": str(row["conversation_id"]),
+        "turn_id": str(row["turn_id"]),
+        "parent_id": row["parent_id"] and str(row["parent_id"]),
+        "role": "user",
         "text": command.text,
-        "options": asdict(command.options),
+        "state": "complete",
+        "sequence": row["first_sequence"],
+        "request_id": request_id,
+        "details": None,
+        "created_at": row["accepted_at"],
+    }
+    return "message_accepted", {"message": message, "queue_position": row["queue_position"]}
+
+
+def _fingerprint(command: SendMessage) -> bytes:
+    """What makes two requests the same: all but the request id, the cursor, and what only informs the answer."""
+    body: Json = {
+        "target": {**fields_of(command.target), "new": fields_of(command.target.new)},
+        "text": command.text,
+        "options": fields_of(command.options),
         "while_answering": command.while_answering.value,
     }
+    if command.replaces is not None:
+        body["replaces"] = command.replaces
+    return _digest(body)
+
+
+def _fingerprint_again(command: Regenerate) -> bytes:
+    return _digest(
+        {
+            "regenerates": command.message_id,
+            "conversation": command.conversation_id,
+            "options": fields_of(command.options),
+            "while_answering": command.while_answering.value,
+        }
+    )
+
+
+def _digest(body: Json) -> bytes:
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS, default=str)).digest()
 
 
-def _refusal(outcome: str, state: str) -> Exception:
+def _refusal(row: Any) -> Exception:
+    outcome, limit = row["outcome"], row["first_sequence"]
     if outcome == "missing":
         return NotFound.of("conversation")
+    if outcome == "missing_message":
+        return NotFound.of("message")
+    if outcome == "ahead":
+        return cursor_ahead(limit)
+    if outcome == "expired":
+        return cursor_expired(limit)
     if outcome == "reused":
         return FailedPrecondition("the request id was used before with another body", reason="REQUEST_ID_REUSED")
     if outcome == "closed":
-        return FailedPrecondition("the conversation has ended", reason="CONVERSATION_CLOSED", metadata={"state": state})
+        return FailedPrecondition(
+            "the conversation has ended", reason="CONVERSATION_CLOSED", metadata={"state": row["state"]}
+        )
     return FailedPrecondition("an answer is running", reason="ANSWER_RUNNING")
 
 
@@ -250,4 +328,6 @@ def _answer(event: DurableEvent) -> Json:
             reason=event.payload.get("reason") or "INTERNAL",
             retry_after=1.0,
         )
+    if event.payload.get("reason") == "OWNER_CHANGED":
+        raise Aborted("a human answers in this conversation", reason="OWNER_CHANGED")
     raise Aborted("the answer was cancelled", reason="STATE_CONFLICT", metadata={"state": "cancelled"})

@@ -8,14 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from deskwire.v1 import chat_pb2 as pb
-from deskwire.v1 import chat_pb2_grpc
+from deskwire.v1 import chat_pb2_grpc, event_pb2
 
+from deskwire_server.auth.caller import Caller
 from deskwire_server.chat import convert
 from deskwire_server.chat.converse import Converse
 from deskwire_server.chat.service import ChatService
 from deskwire_server.conversations import convert as conversations_convert
 from deskwire_server.conversations.service import ConversationService
 from deskwire_server.rpc.call import current_caller
+from deskwire_server.turns.models import Accepted
 
 
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
@@ -48,16 +50,22 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> AsyncGenerator[pb.SendMessageResponse, None]:
         """See the contract."""
         caller = current_caller()
-        command = convert.command(convert.target(request), request.message, request.context)
+        command = convert.command(convert.target(request), request.message, request.context, convert.after(request))
         accepted = await self._service.send(caller, command)
-        after = request.after_sequence if request.HasField("after_sequence") else accepted.first_sequence - 1
-        converter, turn_id = self._converter(accepted.conversation_id), str(accepted.turn_id)
-        events = self._service.watch(caller, accepted.conversation_id, after=after, until={accepted.turn_id})
-        async with aclosing(events):
+        async with aclosing(self._turn(caller, accepted, command.after)) as events:
             async for event in events:
-                converted = converter.convert(event)
-                if converted.turn_id in ("", turn_id):
-                    yield pb.SendMessageResponse(event=converted)
+                yield pb.SendMessageResponse(event=event)
+
+    async def RegenerateAnswer(
+        self, request: pb.RegenerateAnswerRequest, context: Any
+    ) -> AsyncGenerator[pb.RegenerateAnswerResponse, None]:
+        """See the contract."""
+        caller = current_caller()
+        command = convert.regeneration(UUID(request.conversation_id), request, request.context, convert.after(request))
+        accepted = await self._service.regenerate(caller, command)
+        async with aclosing(self._turn(caller, accepted, command.after)) as events:
+            async for event in events:
+                yield pb.RegenerateAnswerResponse(event=event)
 
     async def Chat(self, request: pb.ChatRequest, context: Any) -> pb.ChatResponse:
         """See the contract."""
@@ -74,9 +82,9 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> AsyncGenerator[pb.WatchConversationResponse, None]:
         """See the contract."""
         conversation_id = UUID(request.conversation_id)
-        after = request.after_sequence if request.HasField("after_sequence") else None
         converter = self._converter(conversation_id)
-        async with aclosing(self._service.watch(current_caller(), conversation_id, after=after)) as events:
+        watch = self._service.watch(current_caller(), conversation_id, after=convert.after(request))
+        async with aclosing(watch) as events:
             async for event in events:
                 yield pb.WatchConversationResponse(event=converter.convert(event))
 
@@ -85,6 +93,25 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         turn_id = UUID(request.turn_id) if request.turn_id else None
         stopped, cancelled = await self._service.cancel(current_caller(), UUID(request.conversation_id), turn_id)
         return pb.CancelTurnResponse(turn_id=str(stopped or ""), cancelled=cancelled)
+
+    async def _turn(
+        self, caller: Caller, accepted: Accepted, after: int | None
+    ) -> AsyncGenerator[event_pb2.ConversationEvent, None]:
+        """The events of one turn, from its first one unless the caller names a cursor."""
+        converter, turn_id = self._converter(accepted.conversation_id), str(accepted.turn_id)
+        begin = accepted.first_sequence - 1 if after is None else after
+        events = self._service.watch(
+            caller,
+            accepted.conversation_id,
+            after=begin,
+            until={accepted.turn_id},
+            opening=accepted.opening if after is None else None,
+        )
+        async with aclosing(events):
+            async for event in events:
+                converted = converter.convert(event)
+                if converted.turn_id in ("", turn_id):
+                    yield converted
 
     def _converter(self, conversation_id: UUID) -> convert.EventConverter:
         return convert.EventConverter(conversation_id, degraded=self._degraded, provider=self._provider)

@@ -32,11 +32,12 @@ COMMANDS: Mapping[str, Entry] = {
     "chat": Entry(f"{_HERE}.chat", "chat_command", "Chat over one stream."),
     "search": Entry(f"{_HERE}.search", "search_command", "Find articles of the knowledge base."),
     "knowledge": Entry(f"{_HERE}.knowledge", "", "Import and list articles."),
-    "tenant": Entry(f"{_HERE}.tenant", "", "Create, suspend, resume and list tenants."),
+    "tenant": Entry(f"{_HERE}.tenant", "", "Create, suspend, resume, set up and list tenants."),
     "token": Entry(f"{_HERE}.token", "token_command", "Print a token for a user of a tenant."),
     "revoke": Entry(f"{_HERE}.token", "revoke_command", "Make a token worthless before its time."),
     "serve": Entry(f"{_HERE}.operate", "serve_command", "Run the server alone."),
     "migrate": Entry(f"{_HERE}.operate", "migrate_command", "Bring the database's schema to the newest version."),
+    "jobs": Entry(f"{_HERE}.jobs", "", "Look at background work, and try again what was given up."),
     "settings": Entry(f"{_HERE}.settings", "settings_command", "List every setting of the server."),
     "envoy-config": Entry(f"{_HERE}.envoy", "envoy_config_command", "Print Envoy's configuration for some workers."),
 }

@@ -33,7 +33,7 @@ app = typer.Typer(
 
 @app.command("import", epilog=EPILOG)
 def import_folder(
-    folder: Annotated[Path, typer.Argument(exists=True, readable=True, help="Folder of .md .mdx .html .txt files.")],
+    folder: Annotated[Path, typer.Argument(exists=True, readable=True, help="Folder of .md .mdx .html .txt .pdf .docx files.")],
     category: Annotated[str, typer.Option(show_default=False, help="Category of every article.")] = "",
     tag: Annotated[list[str] | None, typer.Option(show_default=False, help="Tags that every article gets.")] = None,
     as_json: JsonOption = False,
@@ -52,7 +52,7 @@ def import_folder(
     began = time.monotonic()
     summary = asyncio.run(_import(connection, folder, category, tag or [], as_json))
     if not summary.results:
-        raise CommandError(f"there is no .md, .mdx, .markdown, .html, .htm or .txt file below {folder}")
+        raise CommandError(f"there is no .md, .mdx, .markdown, .html, .htm, .txt, .pdf or .docx file below {folder}")
     if as_json:
         from deskwire_server.cli import forms
 

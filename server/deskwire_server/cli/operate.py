@@ -19,7 +19,8 @@ def serve_command(
     """Run the server alone.
 
     It needs Postgres by DATABASE_URL and DATABASE_SYSTEM_URL. Put Envoy before it for browsers and JSON: see
-    `envoy-config`. SIGTERM ends it in good order: running calls get DESKWIRE_DRAIN_GRACE seconds.
+    `envoy-config`. SIGTERM ends it in good order: running calls get DESKWIRE_DRAIN_GRACE seconds. Several workers take
+    DESKWIRE_WORKER_GRPC_PORT and DESKWIRE_WORKER_HTTP_PORT and the ports after them; one that dies is started again.
     """
     from deskwire_server.settings import Settings
 
@@ -29,15 +30,20 @@ def serve_command(
         from deskwire_server import worker
 
         raise typer.Exit(worker.main(settings))
-    if settings.worker_grpc_port or settings.worker_http_port:
-        raise CommandError(
-            "several workers can't share one port: set DESKWIRE_WORKER_GRPC_PORT and DESKWIRE_WORKER_HTTP_PORT to 0, "
-            "or run one worker in each container",
-            code=Exit.USAGE,
-        )
     from deskwire_server.cli.workers import run_workers
 
-    raise typer.Exit(asyncio.run(run_workers(wanted)))
+    raise typer.Exit(asyncio.run(run_workers(_ports(wanted, settings.worker_grpc_port, settings.worker_http_port))))
+
+
+def _ports(workers: int, grpc: int, http: int) -> list[tuple[int, int]]:
+    """Ports of each worker: those that are set for the first, one more for each further; 0 leaves it to each start."""
+    if grpc and http and abs(grpc - http) < workers:
+        raise CommandError(
+            f"{workers} workers take that many ports from DESKWIRE_WORKER_GRPC_PORT and from DESKWIRE_WORKER_HTTP_PORT "
+            "on: these two lie too close together",
+            code=Exit.USAGE,
+        )
+    return [(grpc and grpc + number, http and http + number) for number in range(workers)]
 
 
 def migrate_command() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deskwire_server.tenants.admin import TenantRow
 
 app = typer.Typer(
-    help="Create, suspend, resume and list tenants.",
+    help="Create, suspend, resume, set up and list tenants.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -50,6 +50,31 @@ def resume(name: NameArgument, as_json: JsonOption = False) -> None:
     from deskwire_server.tenants import admin
 
     _tell(_with_owner(lambda url: admin.resume(url, name)), "Resumed", as_json)
+
+
+@app.command("set", epilog=EPILOG)
+def set_settings(
+    name: NameArgument,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", show_default=False, help="An empty value takes a setting back."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change settings of a tenant, and print those that it has. Workers heed them within ten seconds.
+
+    when_abandoned=cancel|finish: what becomes of an answer that nobody watches. abandon_grace_seconds=5…86400: when.
+    """
+    from deskwire_server.tenants import admin, settings
+
+    values = settings.parse(assignments or [])
+    kept = _with_owner(lambda url: admin.change_settings(url, name, values))
+    if as_json:
+        print(json.dumps(kept))
+        return
+    shown = {key: f"{value:g}" if isinstance(value, float) else value for key, value in kept.items()}
+    lines = [f"{key}={value}" for key, value in sorted(shown.items())]
+    print("\n".join(lines) or f"Tenant {name} has no settings of its own.")
 
 
 @app.command("list", epilog=EPILOG)

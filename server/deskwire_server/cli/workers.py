@@ -1,4 +1,4 @@
-"""Runs several worker processes under one parent."""
+"""Runs several worker processes under one parent, each on ports of its own."""
 
 from __future__ import annotations
 
@@ -6,38 +6,84 @@ import asyncio
 import os
 import signal
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from deskwire_server.stack.child import describe_exit
 from deskwire_server.stack.launch import Command
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 10.0
+_CALM_AFTER = 30.0
+"""Seconds after which a worker counts as healthy again, and its next restart comes quickly."""
+_HOPELESS = 5
+"""Workers that end at once, so often in a row and none ever well, are not started again: something is wrong for all."""
 
 
-async def run_workers(count: int) -> int:
-    """Run `count` workers until SIGTERM or until one of them ends. Returns 0 after a stop that was asked for.
+async def run_workers(ports: Sequence[tuple[int, int]]) -> int:
+    """Run a worker for each pair of gRPC and HTTP port until SIGTERM; whichever ends is started again, on its ports.
 
-    A worker that dies takes the others with it, in good order: whoever runs this program decides about a restart.
+    Returns 0 after a stop that was asked for, 1 when no worker can be kept running.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
-    command = Command(argv=[sys.executable, "-m", "deskwire_server.worker"], environment=dict(os.environ))
-    # A session of their own: Ctrl-C reaches them once, from here.
-    workers = [
-        await asyncio.create_subprocess_exec(
-            *command.guarded_argv(), env=dict(command.environment), start_new_session=True
-        )
-        for _ in range(count)
-    ]
-    endings = [asyncio.create_task(worker.wait()) for worker in workers]
+    workers = [_Worker(number, grpc, http) for number, (grpc, http) in enumerate(ports, 1)]
+    kept = [asyncio.create_task(worker.keep()) for worker in workers]
     asked = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({asked, *endings}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({asked, *kept}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         asked.cancel()
-        for worker in workers:
-            with suppress(ProcessLookupError):
-                worker.terminate()
-        await asyncio.gather(*endings)
+        await asyncio.gather(*(worker.stop() for worker in workers))
+        await asyncio.gather(*kept)
     return 0 if stop.is_set() else 1
+
+
+class _Worker:
+    """One place for a worker, filled anew whenever it becomes empty."""
+
+    def __init__(self, number: int, grpc_port: int, http_port: int) -> None:
+        self._name = f"worker {number} on port {grpc_port}"
+        ports = {"DESKWIRE_WORKER_GRPC_PORT": str(grpc_port), "DESKWIRE_WORKER_HTTP_PORT": str(http_port)}
+        self._environment: Mapping[str, str] = {**os.environ, **ports}
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+
+    async def keep(self) -> None:
+        """Start it again and again, later each time, until `stop` or until there is no point in it."""
+        delay, failures = _FIRST_DELAY, 0
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            code = await self._run()
+            if self._stopping.is_set():
+                return
+            if time.monotonic() - began > _CALM_AFTER:
+                delay, failures = _FIRST_DELAY, 0
+            failures += code > 0
+            if failures >= _HOPELESS:
+                print(f"deskwire: {self._name} {describe_exit(code)} again and again", file=sys.stderr)
+                return
+            print(f"deskwire: {self._name} {describe_exit(code)}, starting it again", file=sys.stderr)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
+            delay = min(2 * delay, _LONGEST_DELAY)
+
+    async def stop(self) -> None:
+        """Ask it to drain."""
+        self._stopping.set()
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+
+    async def _run(self) -> int:
+        command = Command(argv=[sys.executable, "-m", "deskwire_server.worker"], environment=self._environment)
+        # A session of their own: Ctrl-C reaches them once, from here.
+        self._process = await asyncio.create_subprocess_exec(
+            *command.guarded_argv(), env=dict(command.environment), start_new_session=True
+        )
+        if self._stopping.is_set():
+            self._process.terminate()
+        return await self._process.wait()

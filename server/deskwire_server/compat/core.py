@@ -14,6 +14,7 @@ from deskwire_server.conversations.service import ConversationService
 from deskwire_server.conversations.servicer import ConversationServicer
 from deskwire_server.errors import NotFound
 from deskwire_server.feedback.servicer import FeedbackServicer
+from deskwire_server.intents.servicer import IntentServicer
 from deskwire_server.knowledge.servicer import KnowledgeServicer
 from deskwire_server.rpc import call as current
 from deskwire_server.rpc.validation import check
@@ -30,12 +31,14 @@ class Core:
         conversations: ConversationServicer,
         knowledge: KnowledgeServicer,
         feedback: FeedbackServicer,
+        intents: IntentServicer,
         conversation_service: ConversationService,
     ) -> None:
         self.chat = chat
         self.conversations = conversations
         self.knowledge = knowledge
         self.feedback = feedback
+        self.intents = intents
         self._conversation_service = conversation_service
 
     @staticmethod

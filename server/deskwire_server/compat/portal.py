@@ -7,11 +7,13 @@ from typing import Any
 
 from deskwire.compat.v1 import portal_pb2 as pb
 from deskwire.compat.v1 import portal_pb2_grpc
-from deskwire.v1 import common_pb2, feedback_pb2, knowledge_pb2
+from deskwire.v1 import common_pb2, feedback_pb2, intent_pb2, knowledge_pb2
 from google.protobuf.json_format import MessageToDict
 
+from deskwire_server.compat import portal_intents
 from deskwire_server.compat.core import Core
 from deskwire_server.errors import InvalidArgument
+from deskwire_server.rpc.validation import check
 
 _SENTIMENTS = {"positive": common_pb2.FEEDBACK_SENTIMENT_POSITIVE, "negative": common_pb2.FEEDBACK_SENTIMENT_NEGATIVE}
 _THANKS = "Thank you for your feedback! It helps us improve our AI assistant."
@@ -69,6 +71,42 @@ class PortalAssistantServicer(portal_pb2_grpc.PortalAssistantServiceServicer):
             total_count=found.total_count,
             search_time=found.search_time.ToTimedelta().total_seconds(),
         )
+
+    async def AnalyzeIntent(
+        self, request: pb.PortalAssistantServiceAnalyzeIntentRequest, context: Any
+    ) -> pb.PortalAssistantServiceAnalyzeIntentResponse:
+        """See the contract."""
+        caller = self._core.act_for(request.context.user_id, "context.userId")
+        caller.require_tenant(request.context.tenant_id)
+        core_request = intent_pb2.AnalyzeIntentRequest(message=request.message, context=_context(request.context))
+        check(core_request)
+        return portal_intents.analysed(await self._core.intents.AnalyzeIntent(core_request, None))
+
+    async def CreateIntent(
+        self, request: pb.PortalAssistantServiceCreateIntentRequest, context: Any
+    ) -> pb.PortalAssistantServiceCreateIntentResponse:
+        """See the contract."""
+        creation = intent_pb2.CreateIntentRequest(
+            intent=intent_pb2.Intent(name=request.name, description=request.description, examples=request.examples),
+            request_id=request.request_id,
+        )
+        check(creation)
+        made = (await self._core.intents.CreateIntent(creation, None)).intent
+        return pb.PortalAssistantServiceCreateIntentResponse(**portal_intents.fields(made))
+
+    async def ListIntents(
+        self, request: pb.PortalAssistantServiceListIntentsRequest, context: Any
+    ) -> pb.PortalAssistantServiceListIntentsResponse:
+        """See the contract."""
+        return await portal_intents.listed(self._core.intents)
+
+    async def TrainIntents(
+        self, request: pb.PortalAssistantServiceTrainIntentsRequest, context: Any
+    ) -> pb.PortalAssistantServiceTrainIntentsResponse:
+        """See the contract."""
+        core_request = intent_pb2.TrainIntentsRequest(request_id=request.request_id)
+        check(core_request)
+        return await portal_intents.trained(self._core.intents, core_request)
 
     async def RecordFeedback(self, request: pb.RecordFeedbackRequest, context: Any) -> pb.RecordFeedbackResponse:
         """See the contract."""

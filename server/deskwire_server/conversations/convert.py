@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 from deskwire.v1 import common_pb2, conversation_pb2
 from google.protobuf import duration_pb2, field_mask_pb2, timestamp_pb2
 
-from deskwire_server.conversations.models import Conversation, ConversationStatus, Message
+from deskwire_server.conversations.models import Conversation, ConversationStatus, Message, conversation_from_row
 from deskwire_server.turns.models import NewConversation
 
 _STATUSES = {
@@ -20,6 +21,9 @@ _STATUSES = {
     ConversationStatus.BLOCKED: conversation_pb2.CONVERSATION_STATUS_BLOCKED,
 }
 _STATUS_VALUES = {value: key for key, value in _STATUSES.items()}
+_OWNERS = {"bot": conversation_pb2.CONVERSATION_OWNER_BOT, "agent": conversation_pb2.CONVERSATION_OWNER_AGENT}
+_ADDED_LATER = {"owner_kind": "bot", "owner_user_id": None, "owner_token": 1, "head_message_id": None, "summary": ""}
+"""What events lack that were kept before conversations had it."""
 _CHANGEABLE = ("name", "email", "phone", "company", "title", "tags", "metadata")
 
 
@@ -41,9 +45,8 @@ def moment(value: timestamp_pb2.Timestamp) -> datetime:
 
 def now() -> timestamp_pb2.Timestamp:
     """This moment."""
-    result = timestamp_pb2.Timestamp()
-    result.GetCurrentTime()
-    return result
+    seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=nanos)
 
 
 def duration(seconds: float) -> duration_pb2.Duration:
@@ -81,27 +84,20 @@ def conversation(value: Conversation) -> conversation_pb2.Conversation:
         etag=str(value.version),
         active_turn_id=str(value.active_turn_id or ""),
         satisfaction_rating=value.satisfaction_rating,
+        owner=_OWNERS[value.owner_kind],
+        owner_token=value.owner_token,
+        head_message_id=str(value.head_message_id or ""),
+        summary=value.summary,
+        earliest_sequence=value.earliest_sequence,
     )
 
 
 def conversation_from_json(value: Mapping[str, Any]) -> conversation_pb2.Conversation:
     """A conversation as a change event keeps it."""
-    moments = {
-        key: datetime.fromisoformat(value[key]) if value[key] else None
-        for key in ("created_at", "updated_at", "ended_at")
-    }
-    return conversation(
-        Conversation(
-            **{
-                **value,
-                **moments,
-                "id": UUID(value["id"]),
-                "status": ConversationStatus(value["status"]),
-                "tags": tuple(value["tags"]),
-                "active_turn_id": UUID(value["active_turn_id"]) if value["active_turn_id"] else None,
-            }
-        )
-    )
+    row = {**_ADDED_LATER, **value}
+    row |= {key: datetime.fromisoformat(row[key]) for key in ("created_at", "updated_at", "ended_at") if row[key]}
+    row |= {key: UUID(row[key]) for key in ("id", "active_turn_id", "head_message_id") if row[key]}
+    return conversation(conversation_from_row(row))
 
 
 def new_conversation(value: conversation_pb2.Conversation) -> NewConversation:

@@ -46,6 +46,16 @@ class Conversation:
     active_turn_id: UUID | None = None
     satisfaction_rating: int | None = None
     """1 to 5; None until its user rated it."""
+    owner_kind: str = "bot"
+    """`bot` or `agent`."""
+    owner_user_id: str = ""
+    """The agent who owns it; empty for the assistant."""
+    owner_token: int = 1
+    """Rises with each change of owner."""
+    head_message_id: UUID | None = None
+    """Newest message of the active branch."""
+    summary: str = ""
+    """Of what an answer on the active branch does not see in full any more; empty while that is nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +75,22 @@ class Message:
     created_at: datetime
     feedback: Feedback | None = None
     """What the conversation's user thinks of an answer."""
+    alternatives: tuple[UUID, ...] = ()
+    """Messages in the same place, this one included, oldest first; empty when it is the only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and what was answered, None when the turn ended without text or has not ended."""
+
+    turn_id: UUID
+    asked_at: datetime
+    question: Message
+    answer: Message | None
 
 
 def conversation_from_row(row: Any) -> Conversation:
-    """A row (by column name) of the table `conversations`, with `active_turn_id` beside it, as a value."""
+    """A row (by column name) of the table `conversations`, with `active_turn_id` and `head_message_id` beside."""
     return Conversation(
         id=row["id"],
         user_id=row["user_id"],
@@ -91,4 +113,9 @@ def conversation_from_row(row: Any) -> Conversation:
         ended_at=row["ended_at"],
         active_turn_id=row["active_turn_id"],
         satisfaction_rating=row["satisfaction_rating"],
+        owner_kind=row["owner_kind"],
+        owner_user_id=row["owner_user_id"] or "",
+        owner_token=row["owner_token"],
+        head_message_id=row["head_message_id"],
+        summary=row["summary"],
     )

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from deskwire_server.auth.caller import Caller, Role
-from deskwire_server.conversations import store
-from deskwire_server.conversations.models import Conversation, ConversationStatus, Message
+from deskwire_server.conversations import branches, store
+from deskwire_server.conversations.models import Conversation, ConversationStatus, Exchange, Message
 from deskwire_server.db import idempotency
 from deskwire_server.db.engine import Database
 from deskwire_server.db.idempotency import RequestKey
 from deskwire_server.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound, PermissionDenied
+from deskwire_server.feedback.models import Span
 from deskwire_server.turns.models import NewConversation
-
-_CONTACT_AND_TITLE = ("title", "name", "email", "phone", "company")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,17 @@ class ListQuery:
     """Empty: those that the caller may see."""
     statuses: Sequence[ConversationStatus] = ()
     query: str = ""
+    before: tuple[datetime, UUID] | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """Which exchanges to list."""
+
+    user_id: str = ""
+    """Empty: the caller's own."""
+    asked: Span = field(default_factory=Span)
     before: tuple[datetime, UUID] | None = None
     limit: int = 50
 
@@ -152,15 +162,72 @@ class ConversationService:
         self._announce(caller.tenant_id, conversation_id)
         return changed
 
+    async def select_branch(
+        self, caller: Caller, conversation_id: UUID, message_id: UUID, request_id: str
+    ) -> Conversation:
+        """Make the newest branch through a message the active one. Where it is already, nothing changes.
+
+        Raises `NotFound`, and `FailedPrecondition` while an answer runs or waits.
+        """
+        key = RequestKey("SelectBranch", request_id, {"id": str(conversation_id), "message": str(message_id)})
+        async with self._database.transaction(caller.tenant_id) as connection:
+            is_new, _ = await idempotency.begin(connection, caller, key)
+            current = await self._visible(connection, caller, conversation_id, lock=True)
+            if not is_new:
+                return current
+            leaf = await branches.newest_through(connection, caller.tenant_id, conversation_id, message_id)
+            if leaf is None:
+                raise NotFound.of("message")
+            if current.active_turn_id is not None:
+                raise FailedPrecondition("an answer is running", reason="ANSWER_RUNNING")
+            await idempotency.finish(connection, caller, key, conversation_id)
+            if not await branches.set_head(connection, conversation_id, leaf):
+                return current
+            changed = await self._note_change(connection, caller, conversation_id)
+        self._announce(caller.tenant_id, conversation_id)
+        return changed
+
     async def messages(
-        self, caller: Caller, conversation_id: UUID, *, after: int | None, newest_first: bool, limit: int
+        self,
+        caller: Caller,
+        conversation_id: UUID,
+        *,
+        after: int | None,
+        newest_first: bool,
+        limit: int,
+        all_branches: bool = False,
     ) -> list[Message]:
-        """A page of messages. Raises `NotFound`."""
+        """A page of messages, of the active branch unless `all_branches`. Raises `NotFound`."""
         async with self._database.transaction(caller.tenant_id) as connection:
             await self._visible(connection, caller, conversation_id)
-            return await store.messages_page(
-                connection, conversation_id, after=after, newest_first=newest_first, limit=limit
+            return await branches.messages_page(
+                connection,
+                caller.tenant_id,
+                conversation_id,
+                after=after,
+                newest_first=newest_first,
+                all_branches=all_branches,
+                limit=limit,
             )
+
+    async def history(self, caller: Caller, query: HistoryQuery) -> list[Exchange]:
+        """A page of what a user asked and was answered. Raises `PermissionDenied` when a user asks for another's."""
+        if not caller.sees_all and query.user_id not in ("", caller.user_id):
+            raise PermissionDenied("users may list their own history only", metadata={"required": "agent"})
+        async with self._database.transaction(caller.tenant_id) as connection:
+            return await branches.history_page(
+                connection,
+                user_id=query.user_id or caller.user_id,
+                own_only=not caller.sees_all,
+                span=query.asked,
+                before=query.before,
+                limit=query.limit,
+            )
+
+    async def has_ended(self, caller: Caller, turn_id: UUID) -> bool:
+        """Whether nothing more will come of a turn."""
+        async with self._database.transaction(caller.tenant_id) as connection:
+            return await branches.has_ended(connection, turn_id)
 
     async def _visible(
         self, connection: Any, caller: Caller, conversation_id: UUID, *, lock: bool = False
@@ -172,17 +239,9 @@ class ConversationService:
         return found
 
     async def _note_change(self, connection: Any, caller: Caller, conversation_id: UUID) -> Conversation:
-        before = await self._visible(connection, caller, conversation_id)
-        await store.append_event(
-            connection, caller.tenant_id, conversation_id, "conversation_changed", {"conversation": _json(before)}
-        )
+        await store.note_change(connection, caller.tenant_id, conversation_id)
         return await self._visible(connection, caller, conversation_id)
 
 
 def _fields(new: NewConversation) -> dict[str, Any]:
     return {**asdict(new), "tags": list(new.tags)}
-
-
-def _json(conversation: Conversation) -> dict[str, Any]:
-    """A conversation as its change event keeps it, with the place that the event itself will take."""
-    return {**asdict(conversation), "last_sequence": conversation.last_sequence + 1}

@@ -11,9 +11,9 @@ from deskwire.v1 import conversation_pb2 as pb
 
 from deskwire_server import ids
 from deskwire_server.conversations import convert
-from deskwire_server.conversations.models import Message
-from deskwire_server.conversations.service import ConversationService, ListQuery
-from deskwire_server.feedback.convert import feedback
+from deskwire_server.conversations.models import Exchange, Message
+from deskwire_server.conversations.service import ConversationService, HistoryQuery, ListQuery
+from deskwire_server.feedback.convert import feedback, span
 from deskwire_server.rpc.call import current_caller
 from deskwire_server.rpc.paging import PageTokens, page_size
 
@@ -90,19 +90,55 @@ class ConversationServicer(conversation_pb2_grpc.ConversationServiceServicer):
     async def ListMessages(self, request: pb.ListMessagesRequest, context: Any) -> pb.ListMessagesResponse:
         """See the contract."""
         caller, limit = current_caller(), page_size(request.page_size)
-        scope = ["ListMessages", caller.tenant, caller.user_id, request.conversation_id, request.newest_first]
+        asked = [request.conversation_id, request.newest_first, request.all_branches]
+        scope = ["ListMessages", caller.tenant, caller.user_id, *asked]
         after = self._pages.decode(scope, request.page_token) if request.page_token else None
         found = await self._service.messages(
-            caller, UUID(request.conversation_id), after=after, newest_first=request.newest_first, limit=limit + 1
+            caller,
+            UUID(request.conversation_id),
+            after=after,
+            newest_first=request.newest_first,
+            limit=limit + 1,
+            all_branches=request.all_branches,
         )
         page, more = found[:limit], len(found) > limit
         token = self._pages.encode(scope, page[-1].sequence) if more else ""
         return pb.ListMessagesResponse(messages=[_message(each) for each in page], next_page_token=token)
 
+    async def SelectBranch(self, request: pb.SelectBranchRequest, context: Any) -> pb.SelectBranchResponse:
+        """See the contract."""
+        changed = await self._service.select_branch(
+            current_caller(), UUID(request.conversation_id), UUID(request.message_id), request.request_id
+        )
+        return pb.SelectBranchResponse(conversation=convert.conversation(changed))
+
+    async def ListHistory(self, request: pb.ListHistoryRequest, context: Any) -> pb.ListHistoryResponse:
+        """See the contract."""
+        caller, limit = current_caller(), page_size(request.page_size)
+        asked = span(request.time)
+        scope = ["ListHistory", caller.tenant, caller.user_id, request.user_id, asked.start, asked.end]
+        before = None
+        if request.page_token:
+            at, last = self._pages.decode(scope, request.page_token)
+            before = (datetime.fromisoformat(at), UUID(last))
+        found = await self._service.history(caller, HistoryQuery(request.user_id, asked, before, limit + 1))
+        page, more = found[:limit], len(found) > limit
+        token = self._pages.encode(scope, [page[-1].asked_at, page[-1].turn_id]) if more else ""
+        return pb.ListHistoryResponse(entries=[_entry(each) for each in page], next_page_token=token)
+
 
 def _message(value: Message) -> common_pb2.Message:
-    """A listed message: with what its user thinks of it, which events do not carry."""
+    """A listed message: with its feedback and with what else stands in its place, which events do not carry."""
     listed = convert.message(value)
+    listed.alternative_message_ids.extend(map(str, value.alternatives))
     if value.feedback is not None:
         listed.feedback.CopyFrom(feedback(value.feedback))
     return listed
+
+
+def _entry(value: Exchange) -> pb.HistoryEntry:
+    return pb.HistoryEntry(
+        conversation_id=str(value.question.conversation_id),
+        question=_message(value.question),
+        answer=_message(value.answer) if value.answer is not None else None,
+    )

@@ -1,4 +1,4 @@
-"""Statements on conversations and their messages. Every one runs in a transaction bound to the tenant."""
+"""Statements on conversations. Every one runs in a transaction bound to the tenant."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sqlalchemy import BindParameter, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from deskwire_server.conversations.models import Conversation, ConversationStatus, Message, conversation_from_row
-from deskwire_server.feedback.models import feedback_from_row
+from deskwire_server.conversations.models import Conversation, ConversationStatus, conversation_from_row
 
 _ACTIVE_TURN = """(SELECT t.id FROM turns t WHERE t.tenant_id = c.tenant_id AND t.conversation_id = c.id
     AND t.state IN ('queued', 'running') ORDER BY t.first_sequence LIMIT 1) AS active_turn_id"""
-_SELECT = f"SELECT c.*, {_ACTIVE_TURN} FROM conversations c"
-_COLUMNS = ("id", "message_id", "user_id", "sentiment", "rating", "comment", "categories", "created_at", "updated_at")
-_FEEDBACK = ", ".join(f"f.{name} AS feedback_{name}" for name in _COLUMNS)
+_HEAD_MESSAGE = """(SELECT coalesce(m.id, t.question_id) FROM turns t
+    LEFT JOIN messages m ON m.tenant_id = t.tenant_id AND m.id = t.answer_id
+    WHERE t.tenant_id = c.tenant_id AND t.id = c.head_turn_id) AS head_message_id"""
+_SELECT = f"SELECT c.*, {_ACTIVE_TURN}, {_HEAD_MESSAGE} FROM conversations c"
 _CHANGEABLE = ("name", "email", "phone", "company", "title", "tags", "metadata")
 
 
@@ -35,7 +35,7 @@ async def insert(
             VALUES (:tenant, :user, :session, :visitor_id, :title, :title <> '', :name, :email, :phone, :company,
                     :tags, :metadata)
             ON CONFLICT (tenant_id, user_id, session_id) WHERE session_id IS NOT NULL DO NOTHING
-            RETURNING *, NULL::uuid AS active_turn_id
+            RETURNING *, NULL::uuid AS active_turn_id, NULL::uuid AS head_message_id
         """).bindparams(*_json("metadata")),
                 {"tenant": tenant_id, "user": user_id, "session": session_id, **fields},
             )
@@ -151,56 +151,16 @@ async def rate(connection: AsyncConnection, conversation_id: UUID, rating: int) 
     )
 
 
-async def append_event(
-    connection: AsyncConnection, tenant_id: UUID, conversation_id: UUID, kind: str, payload: Mapping[str, Any]
-) -> int:
-    """Add a durable event and return its sequence."""
+async def note_change(connection: AsyncConnection, tenant_id: UUID, conversation_id: UUID) -> int:
+    """Add the event that tells what a conversation is like now, and return its sequence."""
     return int(
         (
             await connection.execute(
-                text("SELECT event_append(:tenant, :id, NULL, :kind, :payload)").bindparams(*_json("payload")),
-                {"tenant": tenant_id, "id": conversation_id, "kind": kind, "payload": dict(payload)},
+                text("SELECT conversation_changed(:tenant, :id)"), {"tenant": tenant_id, "id": conversation_id}
             )
         ).scalar_one()
     )
 
 
-async def messages_page(
-    connection: AsyncConnection, conversation_id: UUID, *, after: int | None, newest_first: bool, limit: int
-) -> list[Message]:
-    """Messages behind a sequence, in the order asked for, with the feedback of the conversation's user."""
-    order, compare = ("DESC", "<") if newest_first else ("ASC", ">")
-    rows = (
-        await connection.execute(
-            text(f"""
-            SELECT m.*, {_FEEDBACK} FROM messages m
-            JOIN conversations c ON c.tenant_id = m.tenant_id AND c.id = m.conversation_id
-            LEFT JOIN feedback f ON f.tenant_id = m.tenant_id AND f.message_id = m.id AND f.user_id = c.user_id
-            WHERE m.conversation_id = :id AND (CAST(:after AS bigint) IS NULL OR m.sequence {compare} :after)
-            ORDER BY m.sequence {order} LIMIT :limit
-        """),
-            {"id": conversation_id, "after": after, "limit": limit},
-        )
-    ).mappings()
-    return [
-        Message(
-            row["id"],
-            row["conversation_id"],
-            row["turn_id"],
-            row["parent_id"],
-            row["role"],
-            row["text"],
-            row["state"],
-            row["sequence"],
-            row["request_id"],
-            row["details"],
-            row["created_at"],
-            feedback_from_row(row, "feedback_") if row["feedback_id"] is not None else None,
-        )
-        for row in rows
-    ]
-
-
 def _json(name: str) -> list[BindParameter[Any]]:
-
     return [bindparam(name, type_=JSONB)]

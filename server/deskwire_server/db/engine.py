@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,9 @@ TENANT_SETTING = "deskwire.tenant_id"
 """Setting that the policies of row-level security read. Set inside each transaction, gone with it."""
 
 _SET_TENANT = text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)")
+_CONNECT = 3.0
+_STILL_THERE = 2.0
+"""Seconds between looks whether a connection that only listens is still there."""
 _UNREACHABLE = (
     OSError,
     asyncio.TimeoutError,
@@ -61,10 +64,24 @@ async def translated() -> AsyncIterator[None]:
     """Turn errors of an absent database into `DatabaseUnavailable`; leave all others alone."""
     try:
         yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody asked this task to end: the driver gave up inside, such as on a connection that took too long.
+        raise DatabaseUnavailable from error
     except Exception as error:
         if is_unreachable(error):
             raise DatabaseUnavailable from error
         raise
+
+
+class _HotConnection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
+    """A connection of the hot path, whose statements leave nothing in the session: settings end with a transaction."""
+
+    def get_reset_query(self) -> str:
+        """None: what a release of the pool would ask Postgres for is a round trip for each statement."""
+        return ""
 
 
 class Database:
@@ -108,6 +125,37 @@ class Database:
             rows: list[asyncpg.Record] = await pool.fetch(query, *arguments)
             return rows
 
+    @asynccontextmanager
+    async def reading(self, tenant_id: UUID, settings: str = "") -> AsyncIterator[Any]:
+        """A bare asyncpg connection in a transaction that reads the rows of `tenant_id`, for searches.
+
+        `settings` are statements of our own (`SET LOCAL …;`) that hold for the transaction.
+        """
+        async with translated():
+            pool = await self._hot_pool()
+            async with pool.acquire() as connection:
+                # One round trip; the id is a UUID, so it needs no quoting.
+                await connection.execute(f"BEGIN READ ONLY; SET LOCAL {TENANT_SETTING} = '{tenant_id}'; {settings}")
+                try:
+                    yield connection
+                finally:
+                    await connection.execute("ROLLBACK")
+
+    async def listen(self, channel: str, heard: Callable[[str], None]) -> None:
+        """Give every notification of a channel to `heard`, on a connection of its own, until that is lost.
+
+        Raises `DatabaseUnavailable` then.
+        """
+        async with translated():
+            connection = await asyncpg.connect(urls.for_asyncpg(self._url), timeout=_CONNECT, command_timeout=_CONNECT)
+            try:
+                await connection.add_listener(channel, lambda *notice: heard(notice[-1]))
+                while True:
+                    await asyncio.sleep(_STILL_THERE)
+                    await connection.fetchval("SELECT 1")
+            finally:
+                connection.terminate()
+
     async def close(self) -> None:
         """Close both pools."""
         await self.engine.dispose()
@@ -126,6 +174,7 @@ class Database:
                         timeout=5,
                         command_timeout=10,
                         init=_use_orjson,
+                        connection_class=_HotConnection,
                         max_inactive_connection_lifetime=300,
                     )
         return self._pool

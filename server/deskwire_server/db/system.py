@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import asyncpg
 
 from deskwire_server.db import urls
-from deskwire_server.db.engine import translated
+from deskwire_server.db.engine import DatabaseUnavailable, is_unreachable, translated
 
 
 class SystemDatabase:
@@ -39,3 +40,42 @@ class SystemDatabase:
                     urls.for_asyncpg(self._url), min_size=1, max_size=2, timeout=3, command_timeout=5
                 )
             return self._pool
+
+
+class SystemLine:
+    """One connection for what must not wait for anything else: a statement that takes too long costs the connection."""
+
+    def __init__(self, url: str, *, patience: float) -> None:
+        """`patience` in seconds, to connect and for each statement."""
+        self._url = url
+        self._patience = patience
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._lock = asyncio.Lock()
+
+    async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Run one statement in a transaction of its own. Raises `DatabaseUnavailable`."""
+        async with self._lock:
+            try:
+                if self._connection is None or self._connection.is_closed():
+                    self._connection = await asyncpg.connect(urls.for_asyncpg(self._url), timeout=self._patience)
+                return await self._within_patience(self._connection.fetch(query, *arguments))
+            except Exception as error:
+                if is_unreachable(error):
+                    await self.close()
+                    raise DatabaseUnavailable from error
+                raise
+
+    async def _within_patience(self, statement: Coroutine[Any, Any, list[asyncpg.Record]]) -> list[asyncpg.Record]:
+        # Not by a timeout: the driver asks the server to cancel first, and a frozen one does not answer that either.
+        task = asyncio.ensure_future(statement)
+        done, _ = await asyncio.wait({task}, timeout=self._patience)
+        if not done:
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            raise TimeoutError
+        return task.result()
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from deskwire_server.embeddings.minilm import DIMENSIONS
 from deskwire_server.embeddings.port import Vectors
 
 Encoded = list[int]
@@ -27,6 +28,10 @@ class Model(Protocol):
         """Unit vectors, in order."""
         ...
 
+    def embed_layers(self, encoded: Sequence[Encoded]) -> Vectors:
+        """Longer rows whose end is the unit vector, in order."""
+        ...
+
 
 class OverloadedError(Exception):
     """More texts wait than the batcher takes."""
@@ -36,6 +41,7 @@ class OverloadedError(Exception):
 class _Request:
     vectors: list[Vectors | None]
     missing: int
+    layers: bool = False
     done: asyncio.Future[Vectors] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -58,13 +64,18 @@ class Batcher:
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
 
-    async def embed(self, texts: Sequence[str], purpose: Literal["query", "document"]) -> Vectors:
-        """Unit vectors of `texts`, in order. Raises `OverloadedError`; a cancelled call leaves the queue."""
+    async def embed(
+        self, texts: Sequence[str], purpose: Literal["query", "document"], *, layers: bool = False
+    ) -> Vectors:
+        """Unit vectors of `texts`, in order; with `layers` the longer rows. Raises `OverloadedError`.
+
+        A cancelled call leaves the queue.
+        """
         if sum(map(len, self._queues.values())) + len(texts) > self._max_waiting:
             raise OverloadedError
         loop = asyncio.get_running_loop()
         encoded = await loop.run_in_executor(None, lambda: [self._model.encode(text) for text in texts])
-        request = _Request([None] * len(texts), len(texts))
+        request = _Request([None] * len(texts), len(texts), layers)
         # Neighbours of like length share a batch with little padding.
         for place in sorted(range(len(encoded)), key=lambda index: len(encoded[index])):
             self._queues[purpose].append(_Item(request, place, encoded[place]))
@@ -82,16 +93,16 @@ class Batcher:
                     await self._wake.wait()
                     continue
                 try:
-                    vectors = await loop.run_in_executor(
-                        self._thread, self._model.embed_encoded, [item.encoded for item in batch]
-                    )
+                    layers = any(item.request.layers for item in batch)
+                    embed = self._model.embed_layers if layers else self._model.embed_encoded
+                    vectors = await loop.run_in_executor(self._thread, embed, [item.encoded for item in batch])
                 except Exception as error:
                     for item in batch:
                         if not item.request.done.done():
                             item.request.done.set_exception(error)
                     continue
                 for item, vector in zip(batch, vectors, strict=True):
-                    _deliver(item, vector)
+                    _deliver(item, vector if item.request.layers or not layers else vector[-DIMENSIONS:])
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 

@@ -13,6 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from deskwire_server.embeddings.gathering import Gathering
 from deskwire_server.embeddings.local import LocalEmbedder
 from deskwire_server.embeddings.port import Embedder, Vectors
 
@@ -29,6 +30,7 @@ class CachedEmbedder:
     def __init__(self, inner: Embedder, redis: Redis | None, *, ttl: int, local_entries: int = 2_048) -> None:
         """`ttl` in seconds, 0 turns Redis off; `local_entries` texts are kept in this process."""
         self._inner = inner
+        self._questions = Gathering(inner)
         self._redis = redis if ttl > 0 else None
         self._ttl = ttl
         self._local: OrderedDict[str, Vectors] = OrderedDict()
@@ -54,7 +56,10 @@ class CachedEmbedder:
         found |= await self._from_redis([key for key in dict.fromkeys(keys) if key not in found])
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         if missing:
-            vectors = await self._inner.embed(list(missing.values()), purpose=purpose)
+            if purpose == "query":
+                vectors = await self._questions.embed(list(missing.values()))
+            else:
+                vectors = await self._inner.embed(list(missing.values()), purpose=purpose)
             fresh = dict(zip(missing, vectors, strict=True))
             await self._to_redis(fresh)
             found |= fresh
@@ -63,6 +68,24 @@ class CachedEmbedder:
                 self._remember(key, found[key])
         return np.stack([found[key] for key in keys])
 
+    @property
+    def has_layers(self) -> bool:
+        """Whether `embed_layers` gives rows."""
+        return isinstance(self._inner, LocalEmbedder)
+
+    async def embed_layers(self, texts: Sequence[str], *, purpose: Literal["query", "document"]) -> Vectors | None:
+        """The longer rows of the local embedder, None where another one is wrapped. Raises `EmbedderUnavailable`.
+
+        Of questions the embedding at a row's end is remembered, so that a search for the same text costs nothing.
+        """
+        if not isinstance(self._inner, LocalEmbedder):
+            return None
+        rows = await self._inner.embed_layers(texts, purpose=purpose)
+        if purpose == "query":
+            for text, row in zip(texts, rows, strict=True):
+                self._remember(self._key(text), row[-self.dimensions :].copy())
+        return rows
+
     async def ping(self) -> None:
         """Ask the wrapped embedder for a sign of life, where it is one that can tell. Raises `EmbedderUnavailable`."""
         if isinstance(self._inner, LocalEmbedder):
@@ -70,6 +93,7 @@ class CachedEmbedder:
 
     async def close(self) -> None:
         """Close the wrapped embedder; Redis belongs to whoever made it."""
+        await self._questions.close()
         await self._inner.close()
 
     def _key(self, text: str) -> str:

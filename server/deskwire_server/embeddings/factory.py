@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from redis.asyncio import Redis
 
 from deskwire_server.embeddings.cache import CachedEmbedder
 from deskwire_server.embeddings.local import LocalEmbedder
 from deskwire_server.embeddings.port import Embedder
+from deskwire_server.embeddings.shelf import Shelf
 
 
 def build_embedder(
@@ -48,3 +50,15 @@ def build_embedder(
     else:
         inner = LocalEmbedder(socket)
     return CachedEmbedder(inner, redis, ttl=cache_ttl)
+
+
+def build_shelf(default: CachedEmbedder | None, **settings: Any) -> Shelf:
+    """All embedders that this server has, `default` first: the local one, and OpenAI's where a key is set.
+
+    `settings` are those of `build_embedder`. Without a default there is none at all.
+    """
+    if default is None:
+        return Shelf()
+    kinds = ("local", "openai") if settings.get("openai_api_key") else ("local",)
+    others = [build_embedder(kind, **settings) for kind in kinds]
+    return Shelf([default, *(other for other in others if other is not None and other.name != default.name)])

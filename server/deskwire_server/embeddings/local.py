@@ -16,6 +16,8 @@ from deskwire_server.embeddings.wire import BadFrameError, frame, read_frame
 
 NAME = "local/all-MiniLM-L6-v2"
 DIMENSIONS = 384
+VIEWS = 3
+"""Unit vectors side by side in a row of `embed_layers`."""
 _SLICE = 1_024
 """Texts of one request: a huge document neither fills a frame nor outlasts a timeout."""
 
@@ -46,6 +48,16 @@ class LocalEmbedder:
         slices = [list(texts[start : start + _SLICE]) for start in range(0, len(texts), _SLICE)]
         return np.concatenate([await self._slice(part, purpose) for part in slices])
 
+    async def embed_layers(self, texts: Sequence[str], *, purpose: Literal["query", "document"]) -> Vectors:
+        """Rows of `VIEWS` unit vectors, of the model's last layers, its own embedding at the end.
+
+        Raises `EmbedderUnavailable`.
+        """
+        if not texts:
+            return np.empty((0, VIEWS * DIMENSIONS), dtype=np.float32)
+        slices = [list(texts[start : start + _SLICE]) for start in range(0, len(texts), _SLICE)]
+        return np.concatenate([await self._slice(part, purpose, op="layers") for part in slices])
+
     async def ping(self) -> None:
         """Return when the process answers. Raises `EmbedderUnavailable`."""
         await self._call({"op": "ping"}, self._connect_timeout)
@@ -57,12 +69,14 @@ class LocalEmbedder:
             await asyncio.gather(self._reading, return_exceptions=True)
         self._drop()
 
-    async def _slice(self, texts: list[str], purpose: Literal["query", "document"]) -> Vectors:
-        header = {"op": "embed", "purpose": purpose, "texts": texts}
-        reply, body = await self._call(header, self._timeouts[purpose])
-        if reply.get("rows") != len(texts) or len(body) != len(texts) * DIMENSIONS * 4:
+    async def _slice(
+        self, texts: list[str], purpose: Literal["query", "document"], *, op: Literal["embed", "layers"] = "embed"
+    ) -> Vectors:
+        columns = VIEWS * DIMENSIONS if op == "layers" else DIMENSIONS
+        reply, body = await self._call({"op": op, "purpose": purpose, "texts": texts}, self._timeouts[purpose])
+        if reply.get("rows") != len(texts) or len(body) != len(texts) * columns * 4:
             raise self._unavailable("answered with the wrong number of vectors")
-        return np.frombuffer(body, dtype="<f4").reshape(len(texts), DIMENSIONS).astype(np.float32, copy=False)
+        return np.frombuffer(body, dtype="<f4").reshape(len(texts), columns).astype(np.float32, copy=False)
 
     async def _call(self, header: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytes]:
         number = next(self._ids)

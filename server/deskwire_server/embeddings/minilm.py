@@ -16,6 +16,8 @@ from deskwire_server.embeddings.wordpiece import WordPiece
 
 NAME = "local/all-MiniLM-L6-v2"
 DIMENSIONS = 384
+VIEWS = 3
+"""Layers, the last ones, whose mean-pooled unit vectors `embed_layers` gives side by side; the model's own is last."""
 MAX_PIECES = 256
 """Longer texts are cut here, as the model's authors do."""
 
@@ -75,12 +77,19 @@ class MiniLM:
 
     def embed_encoded(self, encoded: Sequence[list[int]]) -> Vectors:
         """Unit vectors of texts that `encode` split, in order. Texts of like length share a forward pass."""
-        vectors = np.empty((len(encoded), DIMENSIONS), dtype=np.float32)
+        return self._embed(encoded, 1)
+
+    def embed_layers(self, encoded: Sequence[list[int]]) -> Vectors:
+        """For each text the unit vectors of the last `VIEWS` layers side by side: what classifiers learn from."""
+        return self._embed(encoded, VIEWS)
+
+    def _embed(self, encoded: Sequence[list[int]], views: int) -> Vectors:
+        vectors = np.empty((len(encoded), views * DIMENSIONS), dtype=np.float32)
         for batch in batches_by_length([len(ids) for ids in encoded], _BATCH_PIECES):
-            vectors[batch] = self._forward([encoded[index] for index in batch])
+            vectors[batch] = self._forward([encoded[index] for index in batch], views)
         return vectors
 
-    def _forward(self, batch: Sequence[list[int]]) -> Vectors:
+    def _forward(self, batch: Sequence[list[int]], views: int) -> Vectors:
         lengths = np.array([len(ids) for ids in batch])
         longest = int(lengths.max())
         ids = np.zeros((len(batch), longest), dtype=np.int64)
@@ -92,12 +101,13 @@ class MiniLM:
         bias = None
         if int(lengths.min()) < longest:
             bias = np.where(present, np.float32(0), np.float32(-1e9))[:, None, None, :]
-        for layer in self._layers:
+        shares = present.astype(np.float32) / lengths[:, None].astype(np.float32)
+        pooled = []
+        for number, layer in enumerate(self._layers, 1):
             hidden = _run(layer, hidden, len(batch), longest, bias)
-        outputs = hidden.reshape(len(batch), longest, DIMENSIONS)
-        pooled = np.einsum("bld,bl->bd", outputs, present.astype(np.float32)) / lengths[:, None].astype(np.float32)
-        unit: Vectors = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
-        return unit
+            if number > _LAYERS - views:
+                pooled.append(_unit(np.einsum("bld,bl->bd", hidden.reshape(len(batch), longest, DIMENSIONS), shares)))
+        return np.concatenate(pooled, axis=1) if views > 1 else pooled[0]
 
 
 def model_folder() -> Path:
@@ -121,6 +131,11 @@ def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]
         batch.append(index)
     if batch:
         yield batch
+
+
+def _unit(vectors: _Array) -> _Array:
+    unit: _Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def _pair(weights: dict[str, _Array], name: str) -> tuple[_Array, _Array]:

@@ -148,7 +148,7 @@ class _Connection:
         from deskwire_server.embeddings.minilm import DIMENSIONS, NAME
 
         texts = header.get("texts", [])
-        purpose = header.get("purpose", "document")
+        purpose, layers = header.get("purpose", "document"), header.get("op") == "layers"
         if header.get("op") == "ping" or texts == []:
             return {"rows": 0, "dimensions": DIMENSIONS, "name": NAME}, b""
         if purpose not in ("query", "document") or not isinstance(texts, list) or len(texts) > _MAX_TEXTS:
@@ -156,7 +156,7 @@ class _Connection:
         if not all(isinstance(text, str) for text in texts):
             return {"error": "bad request"}, b""
         try:
-            vectors = await self._batcher.embed(texts, purpose)
+            vectors = await self._batcher.embed(texts, purpose, layers=layers)
         except OverloadedError:
             return {"error": "overloaded"}, b""
         except Exception as error:

@@ -1,7 +1,8 @@
 """Frames between the local embedder and its clients: two lengths, a JSON header, raw bytes.
 
-A request's header is `{"id", "op": "embed" | "ping", "purpose", "texts"}` with an empty body. A reply's header is
-`{"id", "rows", "dimensions", "name"}` with the rows as little-endian float32, or `{"id", "error"}`.
+A request's header is `{"id", "op": "embed" | "layers" | "ping", "purpose", "texts"}` with an empty body. A reply's
+header is `{"id", "rows", "dimensions", "name"}` with the rows as little-endian float32, or `{"id", "error"}`. The rows
+of `layers` are longer: unit vectors of the last layers side by side, the model's own at the end.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ from deskwire.v1 import error_reason_pb2, knowledge_pb2
 from google.protobuf import field_mask_pb2
 
 from deskwire_server.conversations.convert import moment, timestamp
+from deskwire_server.knowledge.audience import EVERYBODY, Audience
+from deskwire_server.knowledge.embedder_models import Comparison, EmbedderView, Status
 from deskwire_server.knowledge.models import (
     Article,
     ArticleDraft,
@@ -17,17 +19,16 @@ from deskwire_server.knowledge.models import (
     SearchHit,
     SearchQuery,
 )
-from deskwire_server.knowledge.parse import Document, DocumentType
+from deskwire_server.knowledge.parse import MEDIA_TYPES, Document
 
 _DEFAULT_LIMIT = 10
-_PATCHED = ("title", "content", "category", "tags", "url", "language")
-_TYPES = {
-    "text/markdown": DocumentType.MARKDOWN,
-    "text/x-markdown": DocumentType.MARKDOWN,
-    "text/mdx": DocumentType.MARKDOWN,
-    "text/html": DocumentType.HTML,
-    "application/xhtml+xml": DocumentType.HTML,
-    "text/plain": DocumentType.TEXT,
+_PATCHED = ("title", "content", "category", "tags", "url", "language", "audience")
+_STATUSES = {
+    None: knowledge_pb2.EMBEDDER_STATUS_AVAILABLE,
+    Status.BUILDING: knowledge_pb2.EMBEDDER_STATUS_BUILDING,
+    Status.READY: knowledge_pb2.EMBEDDER_STATUS_READY,
+    Status.ACTIVE: knowledge_pb2.EMBEDDER_STATUS_ACTIVE,
+    Status.RETIRED: knowledge_pb2.EMBEDDER_STATUS_RETIRED,
 }
 _OUTCOMES = {
     ImportOutcome.CREATED: knowledge_pb2.IMPORT_OUTCOME_CREATED,
@@ -69,6 +70,7 @@ def article(value: Article) -> knowledge_pb2.Article:
         update_time=timestamp(value.changed_at),
         etag=value.etag,
         passage_count=value.passage_count,
+        audience=_audience(value.audience) if value.audience != EVERYBODY else None,
     )
 
 
@@ -89,13 +91,18 @@ def draft(value: knowledge_pb2.Article) -> ArticleDraft:
         language=value.language,
         url=value.url,
         source_path=value.source_path,
+        audience=audience_of(value.audience) if value.HasField("audience") else None,
     )
 
 
 def patch(value: knowledge_pb2.Article, mask: field_mask_pb2.FieldMask) -> ArticlePatch:
     """What an update changes: the fields of the mask, or all that are set."""
-    paths = list(mask.paths) or [name for name in _PATCHED if getattr(value, name)]
+    paths = list(mask.paths) or [name for name in _PATCHED if name != "audience" and getattr(value, name)]
+    if not mask.paths and value.HasField("audience"):
+        paths.append("audience")
     fields = {name: getattr(value, name) for name in paths}
+    if "audience" in fields:
+        fields["audience"] = audience_of(value.audience)
     if "tags" in fields:
         fields["tags"] = tuple(value.tags)
     return ArticlePatch(**fields)
@@ -105,7 +112,13 @@ def document(value: knowledge_pb2.ImportArticlesRequest) -> Document:
     """A document to import. A media type that is not known leaves it to the path's ending to tell the type."""
     media_type = value.media_type.partition(";")[0].strip().lower()
     return Document(
-        value.source_path, value.content, _TYPES.get(media_type), value.url, value.category, tuple(value.tags)
+        value.source_path,
+        value.content,
+        MEDIA_TYPES.get(media_type),
+        value.url,
+        value.category,
+        tuple(value.tags),
+        audience_of(value.audience) if value.HasField("audience") else None,
     )
 
 
@@ -120,6 +133,42 @@ def import_result(value: DocumentResult) -> knowledge_pb2.ImportResult:
         message=value.message,
         passage_count=value.passage_count,
     )
+
+
+def audience_of(value: knowledge_pb2.Audience) -> Audience:
+    """Whom an article is for."""
+    return Audience.of(tuple(value.roles), tuple(value.plans), tuple(value.languages))
+
+
+def embedder(value: EmbedderView) -> knowledge_pb2.Embedder:
+    """An embedder for the wire."""
+    state = value.state
+    return knowledge_pb2.Embedder(
+        name=value.name,
+        dimensions=value.dimensions,
+        status=_STATUSES[state.status if state else None],
+        available=value.is_available,
+        passage_count=value.passages,
+        embedded_count=value.embedded,
+        comparison=_comparison(state.comparison) if state and state.comparison else None,
+        start_time=timestamp(state.started_at) if state else None,
+        ready_time=timestamp(state.ready_at) if state and state.ready_at else None,
+        activate_time=timestamp(state.activated_at) if state and state.activated_at else None,
+    )
+
+
+def _comparison(value: Comparison) -> knowledge_pb2.EmbedderComparison:
+    return knowledge_pb2.EmbedderComparison(
+        beside=value.beside,
+        sample_count=value.samples,
+        overlap_at_10=value.overlap,
+        own_article_at_10=value.own_article,
+        own_article_at_10_beside=value.own_article_beside,
+    )
+
+
+def _audience(value: Audience) -> knowledge_pb2.Audience:
+    return knowledge_pb2.Audience(roles=value.roles, plans=value.plans, languages=value.languages)
 
 
 def _passage(value: FoundPassage) -> knowledge_pb2.KnowledgePassage:

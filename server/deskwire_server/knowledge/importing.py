@@ -15,7 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from deskwire_server.db.engine import Database, is_unreachable
 from deskwire_server.embeddings.errors import EmbedderUnavailable
 from deskwire_server.embeddings.port import Embedder
-from deskwire_server.knowledge import store
+from deskwire_server.embeddings.shelf import Shelf
+from deskwire_server.knowledge import embedder_store, store
+from deskwire_server.knowledge.embedder_models import Status
 from deskwire_server.knowledge.models import Article, DocumentResult, ImportOutcome, PreparedArticle
 from deskwire_server.knowledge.parse import Document, DocumentFault, DocumentRejected
 from deskwire_server.knowledge.prepare import (
@@ -45,9 +47,9 @@ class _Bad:
 class Importer:
     """Brings documents into a tenant's knowledge base."""
 
-    def __init__(self, database: Database, embedder: Embedder | None) -> None:
+    def __init__(self, database: Database, embedders: Shelf) -> None:
         self._database = database
-        self._embedder = embedder
+        self._embedders = embedders
 
     async def run(self, tenant_id: UUID, documents: AsyncIterator[Document]) -> AsyncGenerator[DocumentResult, None]:
         """A result for each of `documents`, in their order. What succeeded can be found by then."""
@@ -58,34 +60,55 @@ class Importer:
                     yield result
 
     async def embed_pending(self, tenant_id: UUID) -> int:
-        """Embed what waits for vectors of this embedder; how many passages. Raises `EmbedderUnavailable`."""
+        """Embed what waits for vectors of the embedders in use; how many passages. Raises `EmbedderUnavailable`."""
         done = 0
-        while self._embedder is not None:
-            async with self._database.transaction(tenant_id) as connection:
-                waiting = await store.pending_articles(connection, tenant_id, self._embedder.name, _PENDING_ARTICLES)
-                passages = await store.passages_of(connection, tenant_id, [article.id for article in waiting])
-            if not waiting:
-                break
-            done += await self._embed(tenant_id, waiting, passages)
+        for embedder in await self.in_use(tenant_id):
+            while (some := await self.embed_some(tenant_id, embedder)) is not None:
+                done += some
         return done
 
+    async def in_use(self, tenant_id: UUID) -> list[Embedder]:
+        """Embedders whose vectors new passages get at once, the active one first; the default for a new tenant."""
+        async with self._database.transaction(tenant_id) as connection:
+            kept = await embedder_store.listed(connection, tenant_id)
+        if not kept and self._embedders.default is not None:
+            return [self._embedders.default]
+        order = (Status.ACTIVE, Status.READY, Status.BUILDING)
+        rows = sorted((row for row in kept if row.status in order), key=lambda row: order.index(row.status))
+        found = (self._embedders.find(row.name, row.dimensions) for row in rows)
+        return [embedder for embedder in found if embedder is not None]
+
+    async def embed_some(self, tenant_id: UUID, embedder: Embedder) -> int | None:
+        """Embed some of what waits for `embedder`: how many passages, None when nothing waits.
+
+        Raises `EmbedderUnavailable`.
+        """
+        async with self._database.transaction(tenant_id) as connection:
+            waiting = await store.pending_articles(connection, tenant_id, embedder.name, _PENDING_ARTICLES)
+            passages = await store.passages_of(connection, tenant_id, [article.id for article in waiting])
+        return await self._embed(tenant_id, embedder, waiting, passages) if waiting else None
+
     async def _embed(
-        self, tenant_id: UUID, waiting: Sequence[Article], passages: dict[UUID, list[store.PendingPassage]]
-    ) -> int:
-        assert self._embedder is not None
+        self,
+        tenant_id: UUID,
+        embedder: Embedder,
+        waiting: Sequence[Article],
+        passages: dict[UUID, list[store.PendingPassage]],
+    ) -> int | None:
         places = {key: [(one.start, one.end, one.heading_path) for one in own] for key, own in passages.items()}
         texts = await asyncio.to_thread(
-            lambda: [embedding_texts(one.title, one.summary, one.content, places[one.id]) for one in waiting]
+            lambda: [embedding_texts(one.title, one.summary, one.content, places.get(one.id, [])) for one in waiting]
         )
-        vectors = await embed_articles(self._embedder, texts)
+        vectors = await embed_articles(embedder, texts)
         done = 0
         async with self._database.transaction(tenant_id) as connection:
             for article, own in zip(waiting, vectors, strict=True):
                 current = await store.get(connection, tenant_id, article.id, lock=True)
                 if current is None or current.version != article.version:
                     continue  # Changed meanwhile: its new passages are pending by themselves.
-                ids = [passage.id for passage in passages[article.id]]
-                await store.write_vectors(connection, tenant_id, article.id, ids, own)
+                ids = [passage.id for passage in passages.get(article.id, [])]
+                if not await store.write_vectors(connection, tenant_id, article.id, ids, own):
+                    return None  # Retired meanwhile.
                 done += len(ids)
         return done
 
@@ -102,21 +125,27 @@ class Importer:
             known = await store.known(connection, tenant_id, paths)
         parsed = await asyncio.to_thread(lambda: [_prepared(one, known.get(one.source_path)) for one in batch])
         fresh = [one for one in parsed if isinstance(one, PreparedArticle)]
-        ready = iter(await with_vectors(self._embedder, fresh))
+        embedders = await self.in_use(tenant_id) if fresh else []
+        ready = iter(await with_vectors(embedders, fresh))
         items = [next(ready) if isinstance(one, PreparedArticle) else one for one in parsed]
         try:
-            written = await self._write(tenant_id, [one for one in items if isinstance(one, PreparedArticle)])
+            prepared = [one for one in items if isinstance(one, PreparedArticle)]
+            written = await self._write(tenant_id, prepared, embedders)
         except DBAPIError as error:
             if is_unreachable(error):
                 raise
             _log.warning("import_batch_split", documents=len(batch), error=type(error.orig).__name__)
-            written = await self._write_singly(tenant_id, items)
+            written = await self._write_singly(tenant_id, items, embedders)
         return [_result(document, item, written) for document, item in zip(batch, items, strict=True)]
 
-    async def _write(self, tenant_id: UUID, articles: Sequence[PreparedArticle]) -> dict[str, DocumentResult]:
+    async def _write(
+        self, tenant_id: UUID, articles: Sequence[PreparedArticle], embedders: Sequence[Embedder]
+    ) -> dict[str, DocumentResult]:
         results: dict[str, DocumentResult] = {}
         if not articles:
             return results
+        # What search compares decides whether a passage waits.
+        searched = embedders[0].name if embedders else ""
         async with self._database.transaction(tenant_id) as connection:
             paths = [one.draft.source_path for one in articles]
             known = await store.known(connection, tenant_id, paths)
@@ -130,12 +159,12 @@ class Importer:
                     article = await store.create(connection, tenant_id, one)
                 results[path] = DocumentResult(
                     path, outcome, article.id, article.title, warnings=one.warnings,
-                    passage_count=len(one.passages), pending=one.pending,
+                    passage_count=len(one.passages), pending=one.pending(searched),
                 )  # fmt: skip
         return results
 
     async def _write_singly(
-        self, tenant_id: UUID, items: Sequence[PreparedArticle | DocumentResult | _Bad]
+        self, tenant_id: UUID, items: Sequence[PreparedArticle | DocumentResult | _Bad], embedders: Sequence[Embedder]
     ) -> dict[str, DocumentResult]:
         """One transaction a document, so that the one that Postgres refuses fails alone."""
         results: dict[str, DocumentResult] = {}
@@ -143,7 +172,7 @@ class Importer:
             if not isinstance(one, PreparedArticle):
                 continue
             try:
-                results |= await self._write(tenant_id, [one])
+                results |= await self._write(tenant_id, [one], embedders)
             except DBAPIError as error:
                 if is_unreachable(error):
                     raise

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from pgvector.sqlalchemy import VECTOR
+from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
     ARRAY,
     Column,
@@ -20,11 +20,14 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
+
+from deskwire_server.knowledge.audience import EVERYBODY, Audience
 
 _metadata = MetaData()
 
@@ -43,23 +46,26 @@ articles = Table(
     Column("title", Text), Column("summary", Text), Column("content", Text), Column("category", Text),
     Column("tags", ARRAY(Text)), Column("language", Text), Column("url", Text), Column("content_hash", LargeBinary),
     Column("passage_count", Integer), Column("version", Integer), _time("published_at"), _time("changed_at"),
-    _time("created_at"), _time("updated_at"),
+    _time("created_at"), _time("updated_at"), Column("audience_roles", ARRAY(Text)),
+    Column("audience_plans", ARRAY(Text)), Column("audience_languages", ARRAY(Text)),
 )  # fmt: skip
 chunks = Table(
     "chunks", _metadata,
     Column("tenant_id", Uuid, primary_key=True), _made_id(), Column("article_id", Uuid),
     Column("position", Integer), Column("start_offset", Integer), Column("end_offset", Integer),
     Column("heading_path", ARRAY(Text)), Column("search", TSVECTOR), Column("length", Float),
+    Column("number", Integer),
 )  # fmt: skip
 embeddings = Table(
     "embeddings", _metadata,
     Column("tenant_id", Uuid, primary_key=True), Column("embedder", Text, primary_key=True),
-    Column("chunk_id", Uuid, primary_key=True), Column("embedding", VECTOR()), Column("sentences", LargeBinary),
+    Column("chunk_id", Uuid, primary_key=True), Column("article_id", Uuid), Column("embedding", HALFVEC()),
+    Column("sentences", LargeBinary), Column("dimensions", Integer), Column("shard", SmallInteger),
 )  # fmt: skip
 article_embeddings = Table(
     "article_embeddings", _metadata,
     Column("tenant_id", Uuid, primary_key=True), Column("embedder", Text, primary_key=True),
-    Column("article_id", Uuid, primary_key=True), Column("embedding", VECTOR()),
+    Column("article_id", Uuid, primary_key=True), Column("embedding", HALFVEC()),
 )  # fmt: skip
 knowledge_terms = Table(
     "knowledge_terms", _metadata,
@@ -95,6 +101,7 @@ class Article:
     """When the content was last changed, by the document's own word where it gives one."""
     created_at: datetime
     updated_at: datetime
+    audience: Audience = EVERYBODY
 
     @property
     def etag(self) -> str:
@@ -116,6 +123,8 @@ class ArticleDraft:
     source_path: str = ""
     published_at: datetime | None = None
     changed_at: datetime | None = None
+    audience: Audience | None = None
+    """None keeps the audience of the article that this one replaces; a new article is then for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,7 @@ class ArticlePatch:
     tags: tuple[str, ...] | None = None
     language: str | None = None
     url: str | None = None
+    audience: Audience | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +176,7 @@ class ArticleVectors:
     """Vectors of an article by one embedder, passages in the order of the article."""
 
     embedder: str
+    dimensions: int
     title: str
     """Of title and summary."""
     passages: tuple[PassageVectors, ...]
@@ -182,14 +193,13 @@ class PreparedArticle:
     """In how many of the passages each stem occurs."""
     words: Mapping[str, str]
     """The shortest word of each stem."""
-    vectors: ArticleVectors | None
-    """None when the embedder was away; the passages then wait for their vectors."""
+    vectors: tuple[ArticleVectors, ...] = ()
+    """Those of each embedder that was there; the passages wait for the others."""
     warnings: tuple[str, ...] = ()
 
-    @property
-    def pending(self) -> int:
-        """Passages that wait for their vectors."""
-        return len(self.passages) if self.vectors is None else 0
+    def pending(self, embedder: str) -> int:
+        """Passages that wait for their vectors of `embedder`."""
+        return 0 if any(one.embedder == embedder for one in self.vectors) else len(self.passages)
 
 
 class ImportOutcome(StrEnum):

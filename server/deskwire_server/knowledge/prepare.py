@@ -21,12 +21,14 @@ from deskwire_server.knowledge.text import is_stop_word, stem, words
 from deskwire_server.knowledge.vectors import literal, pack
 from deskwire_server.understanding.language import detect
 
-PIPELINE_VERSION = 2
+PIPELINE_VERSION = 3
 """Raise it when parsing, cutting or indexing changes: unchanged documents are then done anew."""
 
 TITLE_WEIGHT = HEADING_WEIGHT = 2
 """What a word of the title or a heading counts for, against 1 of the text."""
 
+_TEXTS_AT_ONCE = 256
+"""Of one call of an embedder: what is around it is done in one step of the event loop."""
 _MAX_POSITIONS = 255
 """Postgres keeps this many places of a lexeme."""
 _SURE_LANGUAGE = 0.6
@@ -52,7 +54,11 @@ class EmbeddingTexts:
 
 def content_hash(document: Document) -> bytes:
     """Hash of all that decides what becomes of `document`."""
-    fields = (PIPELINE_VERSION, document.type, document.url, document.category, document.tags)
+    fields: tuple[object, ...] = (
+        PIPELINE_VERSION, document.type, document.url, document.category, document.tags,
+    )  # fmt: skip
+    if document.audience is not None:
+        fields += (document.audience,)
     return hashlib.sha256(repr(fields).encode() + b"\0" + document.data).digest()
 
 
@@ -70,6 +76,7 @@ def prepare_document(document: Document) -> PreparedArticle:
         source_path=document.source_path,
         published_at=parsed.published_at,
         changed_at=parsed.updated_at or parsed.published_at,
+        audience=parsed.audience,
     )
     return replace(prepare_draft(draft), content_hash=content_hash(document), warnings=parsed.warnings)
 
@@ -82,7 +89,7 @@ def prepare_draft(draft: ArticleDraft) -> PreparedArticle:
     occurrences: Counter[str] = Counter()
     shortest: dict[str, str] = {}
     rows = tuple(_row(draft, piece, occurrences, shortest) for piece in chunk(draft.content))
-    return PreparedArticle(draft, None, rows, occurrences, shortest, None)
+    return PreparedArticle(draft, None, rows, occurrences, shortest)
 
 
 def embedding_texts(
@@ -99,23 +106,28 @@ def embedding_texts(
 
 async def embed_articles(embedder: Embedder, texts: Sequence[EmbeddingTexts]) -> list[ArticleVectors]:
     """Vectors of several articles by one call. Raises `EmbedderUnavailable`."""
-    flat = [text for article in texts for text in article.all()]
-    unique = list(dict.fromkeys(flat))
-    found = dict(zip(unique, await embedder.embed(unique, purpose="document"), strict=True))
-    return await asyncio.to_thread(lambda: [_vectors(embedder.name, article, found) for article in texts])
+    unique = await asyncio.to_thread(lambda: list(dict.fromkeys(text for article in texts for text in article.all())))
+    found: dict[str, Vectors] = {}
+    for start in range(0, len(unique), _TEXTS_AT_ONCE):
+        part = unique[start : start + _TEXTS_AT_ONCE]
+        found |= zip(part, await embedder.embed(part, purpose="document"), strict=True)
+    return await asyncio.to_thread(lambda: [_vectors(embedder, article, found) for article in texts])
 
 
-async def with_vectors(embedder: Embedder | None, prepared: Sequence[PreparedArticle]) -> list[PreparedArticle]:
-    """`prepared` with its vectors, or as it is when the embedder is away."""
-    if embedder is None or not prepared:
+async def with_vectors(embedders: Sequence[Embedder], prepared: Sequence[PreparedArticle]) -> list[PreparedArticle]:
+    """`prepared` with the vectors of each of `embedders` that is there."""
+    if not embedders or not prepared:
         return list(prepared)
     texts = await asyncio.to_thread(lambda: [_texts_of(article) for article in prepared])
-    try:
-        vectors = await embed_articles(embedder, texts)
-    except EmbedderUnavailable as error:
-        _log.warning("embedding_postponed", articles=len(prepared), reason=error.message)
-        return list(prepared)
-    return [replace(article, vectors=own) for article, own in zip(prepared, vectors, strict=True)]
+    ready = list(prepared)
+    for embedder in embedders:
+        try:
+            vectors = await embed_articles(embedder, texts)
+        except EmbedderUnavailable as error:
+            _log.warning("embedding_postponed", articles=len(prepared), reason=error.message)
+            continue
+        ready = [replace(one, vectors=(*one.vectors, own)) for one, own in zip(ready, vectors, strict=True)]
+    return ready
 
 
 def _texts_of(article: PreparedArticle) -> EmbeddingTexts:
@@ -124,12 +136,12 @@ def _texts_of(article: PreparedArticle) -> EmbeddingTexts:
     return embedding_texts(draft.title, draft.summary, draft.content, places)
 
 
-def _vectors(embedder: str, texts: EmbeddingTexts, found: dict[str, Vectors]) -> ArticleVectors:
+def _vectors(embedder: Embedder, texts: EmbeddingTexts, found: dict[str, Vectors]) -> ArticleVectors:
     passages = []
     for own, parts in texts.passages:
         stacked = [found[part] for part in parts] or [found[own]]
         passages.append(PassageVectors(literal(found[own]), pack(np.stack(stacked))))
-    return ArticleVectors(embedder, literal(found[texts.title]), tuple(passages))
+    return ArticleVectors(embedder.name, embedder.dimensions, literal(found[texts.title]), tuple(passages))
 
 
 def _row(draft: ArticleDraft, piece: Chunk, occurrences: Counter[str], shortest: dict[str, str]) -> PassageRow:

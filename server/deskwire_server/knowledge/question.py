@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from deskwire_server.db.engine import Database
 from deskwire_server.embeddings.port import Vectors
 from deskwire_server.knowledge import search_store
 from deskwire_server.knowledge.followup import CLEAR_COSINE, LEANING, UNSURE, stand_alone
@@ -18,6 +18,8 @@ from deskwire_server.knowledge.translation import in_english
 from deskwire_server.understanding.language import detect_language
 
 _MAX_TERMS = 32
+_USUAL_LANGUAGES = ("en",)
+"""Words are stemmed for these at first, so that counts and words are looked up at once."""
 _MAX_SLIPS = 5
 _CONTEXT_WEIGHT = 0.3
 """Weight of a word of the context, against 1 of the question."""
@@ -54,25 +56,31 @@ class Question:
 
 
 async def understood(
-    connection: AsyncConnection, tenant_id: UUID, text: str, history: Sequence[str], context_terms: Sequence[str]
+    database: Database, tenant_id: UUID, text: str, history: Sequence[str], context_terms: Sequence[str]
 ) -> Question:
     """`text` with its slips corrected and, where it leans on `history`, a second wording that stands alone.
 
     A question in a language that the tenant does not write is put into English words where the tenant writes English.
     """
-    corpus = await search_store.corpus(connection, tenant_id)
+    standing = stand_alone(text, history)
+    whole = standing.text if standing is not None and standing.leans else text
+    asked = _terms(whole, _USUAL_LANGUAGES).keys()
+    corpus, occurrences = await search_store.look_up(database, tenant_id, list(asked))
     if not corpus.chunks:
         return Question((Form(text, {}),), corpus, {})
     languages = corpus.languages
-    standing = stand_alone(text, history)
-    whole = standing.text if standing is not None and standing.leans else text
-    occurrences = await search_store.occurrences(connection, tenant_id, list(_terms(whole, languages)))
-    foreign = _foreign_language(whole, languages)
+    if languages != _USUAL_LANGUAGES:
+        asked = _terms(whole, languages).keys()
+        occurrences = await _occurrences(database, tenant_id, asked)
+    language = detect_language(whole, default="")
+    # In a language that the tenant does not write, where it writes English.
+    foreign = language if language and language not in languages and "en" in languages else ""
     if foreign:
         text = in_english(text, foreign, occurrences) or text
         whole = in_english(whole, foreign, occurrences) or whole
     else:
-        text = await _without_slips(connection, tenant_id, text, occurrences)
+        language = language if whole == text else detect_language(text, default="")
+        text = await _without_slips(database, tenant_id, text, language, occurrences)
     context = " ".join(context_terms).replace("_", " ").replace("-", " ")
     terms = _terms(text, languages)
     for term in _terms(context, languages):
@@ -80,27 +88,27 @@ async def understood(
     forms = [Form(f"{text} {context}".strip(), terms)]
     if standing is not None and standing.leans:
         forms.append(Form(whole, _terms(whole, languages), leans=True))
-    unseen = {term for form in forms for term in form.terms} - occurrences.keys()
+    unseen = {term for form in forms for term in form.terms} - asked
     if unseen:
-        occurrences |= await search_store.occurrences(connection, tenant_id, list(unseen))
+        occurrences |= await _occurrences(database, tenant_id, unseen)
     return Question(tuple(forms), corpus, occurrences)
 
 
-def _foreign_language(text: str, languages: Sequence[str]) -> str:
-    """The language of `text` where the tenant writes English but not that language; else empty."""
-    language = detect_language(text, default="")
-    return language if language and language not in languages and "en" in languages else ""
-
-
 async def _without_slips(
-    connection: AsyncConnection, tenant_id: UUID, text: str, occurrences: Mapping[str, int]
+    database: Database, tenant_id: UUID, text: str, language: str, occurrences: Mapping[str, int]
 ) -> str:
-    corrections = {}
-    for slip in slips(text, occurrences)[:_MAX_SLIPS]:
-        meant = correction(slip, await search_store.words_like(connection, tenant_id, slip.word, slip.edits))
-        if meant is not None:
-            corrections[slip.word] = meant
-    return corrected(text, corrections) if corrections else text
+    found = slips(text, language, occurrences)[:_MAX_SLIPS]
+    if not found:
+        return text
+    async with database.reading(tenant_id) as connection:
+        known = [await search_store.words_like(connection, tenant_id, slip.word, slip.edits) for slip in found]
+    meant = await asyncio.to_thread(lambda: [correction(*one) for one in zip(found, known, strict=True)])
+    return corrected(text, {slip.word: word for slip, word in zip(found, meant, strict=True) if word is not None})
+
+
+async def _occurrences(database: Database, tenant_id: UUID, terms: Iterable[str]) -> dict[str, int]:
+    async with database.reading(tenant_id) as connection:
+        return await search_store.occurrences(connection, tenant_id, list(terms))
 
 
 def _terms(text: str, languages: Sequence[str]) -> dict[str, float]:

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deskwire_server.embeddings.port import Vectors
+from deskwire_server.knowledge.lexical import K1, B
 from deskwire_server.knowledge.search_store import Candidate, Corpus
-from deskwire_server.knowledge.vectors import similarities
+from deskwire_server.knowledge.vectors import nearest_sentences
 
 PASSAGE, SENTENCE, TITLE, WORDS = 1.0, 0.5, 0.3, 0.3
 """Weights of the four likenesses, chosen on a plateau: a third more or less of any of them changes little."""
 
-_K1, _B = 1.2, 0.75
 _COMMON = 0.35
 """A word in a larger share of the passages proposes no candidates while there are rarer ones."""
 
@@ -71,7 +71,7 @@ def rank(
     shares = words / best if (best := words.max()) > 0 else words
     meaning = np.zeros((3, len(candidates)))
     if question is not None:
-        meaning = np.array([_likenesses(candidate, question) for candidate in candidates]).T
+        meaning = _likenesses(candidates, question)
     parts = np.vstack([meaning, shares])
     fused = np.array([PASSAGE, SENTENCE, TITLE, WORDS])
     scores = fused @ parts
@@ -86,6 +86,8 @@ def rank(
 
 def merged(parts: Sequence[tuple[Ranked, float]]) -> Ranked:
     """Several rankings of one question (with and without its history, say), each with its weight, as one."""
+    if not parts:
+        return Ranked({}, {}, {}, 0.0, 0.0)
     if len(parts) == 1:
         return parts[0][0]
     total = sum(weight for _, weight in parts)
@@ -119,21 +121,20 @@ def relevances(ranked: Ranked, *, by_meaning: bool) -> dict[UUID, float]:
 
 
 def _bm25(candidate: Candidate, weights: Mapping[str, float], corpus: Corpus) -> float:
-    norm = _K1 * (1 - _B + _B * candidate.length / corpus.mean_length)
+    norm = K1 * (1 - B + B * candidate.length / corpus.mean_length)
     return sum(
-        weights[term] * frequency * (_K1 + 1) / (frequency + norm)
+        weights[term] * frequency * (K1 + 1) / (frequency + norm)
         for term, frequency in candidate.frequencies.items()
         if term in weights
     )
 
 
-def _likenesses(candidate: Candidate, question: Vectors) -> tuple[float, float, float]:
-    """Of passage, nearest sentence and title; zeros where the passage waits for its vectors."""
-    if candidate.cosine is None or candidate.sentences is None:
-        return 0.0, 0.0, candidate.title_cosine or 0.0
-    found = similarities(candidate.sentences, question)
-    nearest = float(found.max()) if len(found) else candidate.cosine
-    return candidate.cosine, nearest, candidate.title_cosine or 0.0
+def _likenesses(candidates: Sequence[Candidate], question: Vectors) -> NDArray[np.float64]:
+    """Of passage, nearest sentence and title, a column a candidate; zeros where the passage waits for its vectors."""
+    found = nearest_sentences([candidate.sentences or b"" for candidate in candidates], question)
+    passages = [candidate.cosine or 0.0 for candidate in candidates]
+    titles = [candidate.title_cosine or 0.0 for candidate in candidates]
+    return np.array([passages, np.where(np.isnan(found), passages, found), titles])
 
 
 def _by_article(

@@ -6,21 +6,22 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 import numpy as np
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deskwire_server.db.engine import Database
 from deskwire_server.embeddings.errors import EmbedderUnavailable
-from deskwire_server.embeddings.port import Embedder
-from deskwire_server.knowledge import search_store, store
-from deskwire_server.knowledge.models import FoundPassage, SearchFilter, SearchHit, SearchQuery, SearchResults
+from deskwire_server.embeddings.shelf import Shelf
+from deskwire_server.knowledge import lexical, search_store
+from deskwire_server.knowledge.audience import Reader
+from deskwire_server.knowledge.models import Article, FoundPassage, SearchFilter, SearchHit, SearchQuery, SearchResults
 from deskwire_server.knowledge.parse import plain
 from deskwire_server.knowledge.question import Question, understood
 from deskwire_server.knowledge.ranking import Ranked, merged, rank, relevances, word_weights
-from deskwire_server.knowledge.search_store import Candidate
+from deskwire_server.knowledge.search_store import CANDIDATES, Candidate, Connection, Restriction, Scope, VectorSpace
 from deskwire_server.knowledge.sentences import sentences
 from deskwire_server.knowledge.text import stems
 from deskwire_server.knowledge.vectors import similarities
@@ -29,6 +30,10 @@ from deskwire_server.llm.port import Passage
 _PASSAGES_PER_HIT = 3
 _MAX_SNIPPET = 400
 _PASSAGES_PER_ARTICLE = 3
+_SHOWN_AT_ONCE = 12
+"""Articles whose snippets are cut within one step of the event loop; for more a thread does it."""
+_MOST_LOOKED_AT = 4_000
+"""Passages that hold words of the question and are asked whether they may be found."""
 _log = structlog.get_logger(__name__)
 
 
@@ -43,45 +48,43 @@ class _Outcome:
 class Searcher:
     """Search in one tenant's articles. Without an embedder, or while it is away, it goes on by words alone."""
 
-    def __init__(self, database: Database, embedder: Embedder | None) -> None:
-        """`embedder` makes the vectors that are compared; vectors of other embedders are left alone."""
+    def __init__(self, database: Database, embedders: Shelf) -> None:
+        """`embedders` are those that this server has; a tenant's active one makes the vectors that are compared."""
         self._database = database
-        self._embedder = embedder
+        self._embedders = embedders
 
-    async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResults:
-        """Articles that fit `query`, best first. Raises `DatabaseUnavailable`."""
+    async def search(self, tenant_id: UUID, query: SearchQuery, reader: Reader) -> SearchResults:
+        """Articles that fit `query` and that `reader` may read, best first. Raises `DatabaseUnavailable`."""
         started = time.perf_counter()
-        question = await self._question(tenant_id, query.text, (), query.context_terms)
-        async with self._database.transaction(tenant_id) as connection:
-            outcome = await self._find(connection, tenant_id, question, query.filter)
+        question, space = await self._question(tenant_id, query.text, (), query.context_terms)
+        async with self._database.reading(tenant_id, search_store.SETTINGS) as connection:
+            outcome = await self._find(connection, tenant_id, question, space, Restriction(query.filter, reader))
             fitting = [
                 key for key, _ in descending(outcome.ranked.articles) if outcome.relevance[key] >= query.min_relevance
             ]
-            shown = fitting[: query.limit]
-            chosen = _passages_of(outcome, shown)
-            texts = await search_store.texts(connection, tenant_id, [key for keys in chosen.values() for key in keys])
-            articles = await store.by_ids(connection, tenant_id, shown)
-        hits = await asyncio.to_thread(
-            lambda: tuple(
-                SearchHit(
-                    articles[key],
-                    outcome.relevance[key],
-                    tuple(_found(texts[one], outcome, question) for one in chosen[key] if one in texts),
-                )
-                for key in shown
-                if key in articles
+            top = fitting[: query.limit]
+            chosen = _passages_of(outcome, top)
+            articles, texts = await search_store.shown(
+                connection, tenant_id, top, [key for keys in chosen.values() for key in keys]
             )
-        )
+        show = partial(_hits, top, chosen, articles, texts, outcome, question)
+        hits = show() if len(top) <= _SHOWN_AT_ONCE else await asyncio.to_thread(show)
         return SearchResults(hits, len(fitting), time.perf_counter() - started, question.degraded)
 
-    async def passages(self, tenant_id: UUID, text: str, history: Sequence[str], limit: int) -> tuple[Passage, ...]:
-        """The best passages to answer `text`, numbered from 1. `history`: the messages before it, oldest first."""
-        question = await self._question(tenant_id, text, history, ())
-        async with self._database.transaction(tenant_id) as connection:
-            outcome = await self._find(connection, tenant_id, question, SearchFilter())
+    async def passages(
+        self, tenant_id: UUID, text: str, history: Sequence[str], limit: int, reader: Reader
+    ) -> tuple[Passage, ...]:
+        """The best passages to answer `text` of articles that `reader` may read, numbered from 1.
+
+        `history`: the messages before it, oldest first.
+        """
+        question, space = await self._question(tenant_id, text, history, ())
+        async with self._database.reading(tenant_id, search_store.SETTINGS) as connection:
+            outcome = await self._find(connection, tenant_id, question, space, Restriction(SearchFilter(), reader))
             chosen = _for_answer(outcome, limit)
-            texts = await search_store.texts(connection, tenant_id, chosen)
-            articles = await store.by_ids(connection, tenant_id, list({row.article_id for row in texts.values()}))
+            articles, texts = await search_store.shown(
+                connection, tenant_id, list({outcome.candidates[key].article_id for key in chosen}), chosen
+            )
         rows = [texts[key] for key in chosen if key in texts and texts[key].article_id in articles]
         return tuple(
             Passage(
@@ -95,44 +98,97 @@ class Searcher:
 
     async def _question(
         self, tenant_id: UUID, text: str, history: Sequence[str], context_terms: Sequence[str]
-    ) -> Question:
-        """`text` corrected, with its words counted and its wordings embedded. No transaction is open meanwhile."""
-        async with self._database.transaction(tenant_id) as connection:
-            question = await understood(connection, tenant_id, text, history, context_terms)
-        if self._embedder is None or not question.corpus.chunks:
-            return question
-        try:
-            vectors = await self._embedder.embed([form.text for form in question.forms], purpose="query")
-        except EmbedderUnavailable as error:
-            _log.warning("search_by_words_alone", reason=error.message)
-            return replace(question, degraded=True)
-        forms = tuple(replace(form, vector=vector) for form, vector in zip(question.forms, vectors, strict=True))
-        return replace(question, forms=forms)
+    ) -> tuple[Question, VectorSpace | None]:
+        """`text` corrected, with its words counted and its wordings embedded. No transaction is open meanwhile.
+
+        Vectors are those of the active embedder; while it is away, of another one whose vectors are there.
+        """
+        question = await understood(self._database, tenant_id, text, history, context_terms)
+        if not self._embedders or not question.corpus.chunks:
+            return question, None
+        texts = [form.text for form in question.forms]
+        for space in question.corpus.spaces:
+            embedder = self._embedders.find(space.embedder, space.dimensions)
+            if embedder is None:
+                continue
+            try:
+                vectors = await embedder.embed(texts, purpose="query")
+            except EmbedderUnavailable as error:
+                _log.warning("search_goes_on_without", embedder=space.embedder, reason=error.message)
+                continue
+            forms = tuple(replace(form, vector=vector) for form, vector in zip(question.forms, vectors, strict=True))
+            return replace(question, forms=forms), space
+        return replace(question, degraded=True), None
 
     async def _find(
-        self, connection: AsyncConnection, tenant_id: UUID, question: Question, restrict: SearchFilter
+        self,
+        connection: Connection,
+        tenant_id: UUID,
+        question: Question,
+        space: VectorSpace | None,
+        restriction: Restriction,
     ) -> _Outcome:
         candidates: dict[UUID, Candidate] = {}
         rankings: list[tuple[Ranked, float]] = []
-        for form in question.forms:
+        where = await search_store.scope(connection, tenant_id, question.corpus, restriction)
+        for form in question.forms if where.passages else ():
             weight = question.weight_of(form, rankings[0][0].nearest if rankings else 0.0)
             if not weight:
                 continue
             weights, proposing = word_weights(form.terms, question.occurrences, question.corpus)
-            found = await search_store.candidates(
-                connection,
-                tenant_id,
-                weights=proposing,
-                vector=form.vector,
-                restrict=restrict,
-                embedder=self._embedder.name if self._embedder is not None else "",
-            )
+            terms = lexical.proposing(proposing, question.occurrences)
+            postings, near = await search_store.proposals(connection, tenant_id, terms, space, form.vector, where)
+            numbers = await _by_words(connection, tenant_id, question, postings, proposing, where)
+            found = await search_store.features(connection, tenant_id, near, numbers, list(weights), space, form.vector)
             candidates |= {candidate.chunk_id: candidate for candidate in found}
             if rankings:
                 rankings[0] = (rankings[0][0], 1 - weight)
             rankings.append((rank(found, weights, question.corpus, form.vector), weight))
         ranked = merged(rankings)
         return _Outcome(ranked, candidates, relevances(ranked, by_meaning=question.forms[0].vector is not None))
+
+
+def _hits(
+    top: Sequence[UUID],
+    chosen: Mapping[UUID, Sequence[UUID]],
+    articles: Mapping[UUID, Article],
+    texts: Mapping[UUID, search_store.PassageText],
+    outcome: _Outcome,
+    question: Question,
+) -> tuple[SearchHit, ...]:
+    return tuple(
+        SearchHit(
+            articles[key],
+            outcome.relevance[key],
+            tuple(_found(texts[one], outcome, question) for one in chosen[key] if one in texts),
+        )
+        for key in top
+        if key in articles
+    )
+
+
+async def _by_words(
+    connection: Connection,
+    tenant_id: UUID,
+    question: Question,
+    postings: Sequence[lexical.Postings],
+    weights: Mapping[str, float],
+    where: Scope,
+) -> list[int]:
+    """Numbers of the passages that fit best by words; where few of the best may be found, more are looked at."""
+    mean_length = question.corpus.mean_length
+    if where.articles is not None:
+        among = await search_store.numbers_of(connection, tenant_id, where.articles)
+        return lexical.best(postings, weights, mean_length, CANDIDATES, among)
+    if where.restriction is None:
+        return lexical.best(postings, weights, mean_length, CANDIDATES)
+    numbers = lexical.best(postings, weights, mean_length, _MOST_LOOKED_AT)
+    kept: list[int] = []
+    start, size = 0, CANDIDATES
+    while start < len(numbers) and len(kept) < CANDIDATES:
+        kept += await search_store.fitting(connection, tenant_id, numbers[start : start + size], where.restriction)
+        start, size = start + size, size * 8
+    return kept[:CANDIDATES]
 
 
 def descending(scores: Mapping[UUID, float]) -> list[tuple[UUID, float]]:

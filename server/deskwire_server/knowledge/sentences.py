@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from deskwire_server.knowledge.parse import plain
 
 _BREAK = re.compile(r"(?<=[.!?])[\"')\]*_]*[ \t]+(?=[\"'(\[*_`]*[A-Z0-9À-Þ])|(?<=[。！？])|\n+")
+_MARKED = re.compile(r"[\[*_`|>#\\&~\n]")
+"""What markup begins with; a text without it is plain already."""
 _MIN_WORDS = 3
 _MAX_SENTENCES = 40
 """Sentences of one passage that are told apart; long tables and code have more lines than meaning."""
@@ -31,7 +33,8 @@ def sentences(text: str) -> list[Sentence]:
         end = match.start() if match is not None else len(text)
         start = last + len(text[last:end]) - len(text[last:end].lstrip())
         last = match.end() if match is not None else end
-        shown = " ".join(plain(text[start:end]).split()).lstrip("-*+| ").rstrip("| ")
+        own = text[start:end]
+        shown = " ".join((plain(own) if _MARKED.search(own) else own).split()).lstrip("-*+| ").rstrip("| ")
         if len(shown.split()) >= _MIN_WORDS and any(char.isalpha() for char in shown):
             found.append(Sentence(start, end, shown))
     return found[:_MAX_SENTENCES]

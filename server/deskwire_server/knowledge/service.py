@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from deskwire_server.auth.caller import Caller, Role
 from deskwire_server.db.engine import Database
 from deskwire_server.embeddings.port import Embedder
+from deskwire_server.embeddings.shelf import Shelf
 from deskwire_server.errors import Aborted, InvalidArgument, NotFound
 from deskwire_server.knowledge import store
+from deskwire_server.knowledge.audience import ANYBODY, Reader
 from deskwire_server.knowledge.importing import Importer
 from deskwire_server.knowledge.models import (
     Article,
@@ -48,27 +50,46 @@ class ArticleUpdate:
 class KnowledgeService:
     """Everybody in a tenant may search and read; administrators and services may change."""
 
-    def __init__(self, database: Database, embedder: Embedder | None) -> None:
-        """Without an embedder search compares words alone, and articles keep no vectors."""
+    def __init__(self, database: Database, embedders: Shelf | Embedder | None) -> None:
+        """`embedders` are those that this server has; without one search compares words alone."""
+        shelf = embedders if isinstance(embedders, Shelf) else Shelf([embedders] if embedders is not None else [])
         self._database = database
-        self._embedder = embedder
-        self._searcher = Searcher(database, embedder)
-        self._importer = Importer(database, embedder)
+        self._embedders = shelf
+        self._searcher = Searcher(database, shelf)
+        self._importer = Importer(database, shelf)
+
+    @property
+    def database(self) -> Database:
+        """Where the articles are."""
+        return self._database
+
+    @property
+    def embedders(self) -> Shelf:
+        """The embedders that this server has."""
+        return self._embedders
+
+    @property
+    def importer(self) -> Importer:
+        """What gives passages their vectors."""
+        return self._importer
 
     async def search(self, caller: Caller, query: SearchQuery) -> SearchResults:
-        """Articles that fit, best first."""
-        return await self._searcher.search(caller.tenant_id, query)
+        """Articles that fit and that the caller may read, best first."""
+        return await self._searcher.search(caller.tenant_id, query, Reader.of(caller))
 
     async def passages(
-        self, tenant_id: UUID, question: str, history: Sequence[str] = (), limit: int = 6
+        self, tenant_id: UUID, question: str, history: Sequence[str] = (), limit: int = 6, *, reader: Reader = ANYBODY
     ) -> tuple[Passage, ...]:
-        """The best passages for an answer, numbered from 1. `history`: the messages before it, oldest first."""
-        return await self._searcher.passages(tenant_id, question, history, limit)
+        """The best passages for an answer to `reader`, numbered from 1.
+
+        `history`: the messages before it, oldest first.
+        """
+        return await self._searcher.passages(tenant_id, question, history, limit, reader)
 
     async def get_article(self, caller: Caller, article_id: UUID) -> Article:
-        """One article with its content. Raises `NotFound`."""
+        """One article with its content. Raises `NotFound`, also where its audience leaves the caller out."""
         async with self._database.transaction(caller.tenant_id) as connection:
-            article = await store.get(connection, caller.tenant_id, article_id)
+            article = await store.get(connection, caller.tenant_id, article_id, Reader.of(caller))
         if article is None:
             raise NotFound.of("article")
         return article
@@ -82,10 +103,16 @@ class KnowledgeService:
         category: str = "",
         query: str = "",
     ) -> ArticlePage:
-        """Articles by title, contents left out. `after` is the `next` of the page before."""
+        """Articles that the caller may read, by title, contents left out. `after` is the `next` of the page before."""
         async with self._database.transaction(caller.tenant_id) as connection:
             articles, following, total = await store.listed(
-                connection, caller.tenant_id, after=after, limit=limit, category=category, query=query
+                connection,
+                caller.tenant_id,
+                Reader.of(caller),
+                after=after,
+                limit=limit,
+                category=category,
+                query=query,
             )
         return ArticlePage(tuple(articles), following, total)
 
@@ -98,7 +125,8 @@ class KnowledgeService:
     async def prepare_create(self, caller: Caller, draft: ArticleDraft) -> PreparedArticle:
         """All of a creation that needs no transaction: checks, cutting, embedding."""
         caller.require(*_WRITERS)
-        return await self._prepared(replace(draft, content=await asyncio.to_thread(_cleaned, draft.content)))
+        cleaned = replace(draft, content=await asyncio.to_thread(_cleaned, draft.content))
+        return await self._prepared(caller.tenant_id, cleaned)
 
     async def create_in(self, connection: AsyncConnection, caller: Caller, prepared: PreparedArticle) -> Article:
         """The rest of a creation, in a transaction of the caller's tenant."""
@@ -130,7 +158,7 @@ class KnowledgeService:
                 source_path=article.source_path,
                 published_at=article.published_at,
             )
-            prepared = await self._prepared(draft)
+            prepared = await self._prepared(caller.tenant_id, draft)
         return ArticleUpdate(article.version, changed, prepared)
 
     async def update_in(
@@ -178,10 +206,10 @@ class KnowledgeService:
         return self._importer.run(caller.tenant_id, documents)
 
     async def embed_pending(self, tenant_id: UUID) -> int:
-        """Embed passages that wait for vectors of this embedder. Returns how many. Raises `EmbedderUnavailable`."""
+        """Embed what waits for vectors of the embedders in use: how many passages. Raises `EmbedderUnavailable`."""
         return await self._importer.embed_pending(tenant_id)
 
-    async def _prepared(self, draft: ArticleDraft) -> PreparedArticle:
+    async def _prepared(self, tenant_id: UUID, draft: ArticleDraft) -> PreparedArticle:
         draft = replace(draft, title=" ".join(draft.title.split()), tags=tuple(dict.fromkeys(draft.tags)))
         for name in ("title", "summary", "content", "category", "url", "source_path", "language"):
             if "\0" in getattr(draft, name):
@@ -191,11 +219,11 @@ class KnowledgeService:
         prepared = await asyncio.to_thread(prepare_draft, draft)
         if not prepared.passages:
             raise InvalidArgument.field("article.content", "must hold words once markup is removed", "article.content")
-        return (await with_vectors(self._embedder, [prepared]))[0]
+        return (await with_vectors(await self._importer.in_use(tenant_id), [prepared]))[0]
 
 
 _INDEXED = frozenset({"title", "summary", "content", "language"})
-_PATCHED = ("title", "content", "summary", "category", "tags", "language", "url")
+_PATCHED = ("title", "content", "summary", "category", "tags", "language", "url", "audience")
 
 
 def _cleaned(content: str) -> str:

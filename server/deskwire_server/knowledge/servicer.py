@@ -18,6 +18,7 @@ from deskwire_server.knowledge import convert
 from deskwire_server.knowledge.editing import ArticleEditor
 from deskwire_server.knowledge.models import ImportOutcome
 from deskwire_server.knowledge.parse import Document
+from deskwire_server.knowledge.reembedding import Reembedding
 from deskwire_server.knowledge.service import KnowledgeService
 from deskwire_server.rpc.call import current_caller
 from deskwire_server.rpc.paging import PageTokens, page_size
@@ -28,8 +29,11 @@ _MOST_DOCUMENTS = 10_000
 class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
     """Converts, calls the service once, converts back."""
 
-    def __init__(self, service: KnowledgeService, editor: ArticleEditor, pages: PageTokens) -> None:
+    def __init__(
+        self, service: KnowledgeService, editor: ArticleEditor, embedders: Reembedding, pages: PageTokens
+    ) -> None:
         self._service = service
+        self._embedders = embedders
         self._editor = editor
         self._pages = pages
 
@@ -100,6 +104,31 @@ class KnowledgeServicer(knowledge_pb2_grpc.KnowledgeServiceServicer):
         response.unchanged_count = outcomes[ImportOutcome.UNCHANGED]
         response.failed_count = outcomes[ImportOutcome.FAILED]
         return response
+
+    async def ListEmbedders(self, request: pb.ListEmbeddersRequest, context: Any) -> pb.ListEmbeddersResponse:
+        """See the contract."""
+        found = await self._embedders.list(current_caller())
+        return pb.ListEmbeddersResponse(embedders=[convert.embedder(each) for each in found])
+
+    async def GetEmbedder(self, request: pb.GetEmbedderRequest, context: Any) -> pb.GetEmbedderResponse:
+        """See the contract."""
+        found = await self._embedders.get(current_caller(), request.name)
+        return pb.GetEmbedderResponse(embedder=convert.embedder(found))
+
+    async def StartReembedding(self, request: pb.StartReembeddingRequest, context: Any) -> pb.StartReembeddingResponse:
+        """See the contract."""
+        begun = await self._embedders.start(current_caller(), request.name)
+        return pb.StartReembeddingResponse(embedder=convert.embedder(begun))
+
+    async def ActivateEmbedder(self, request: pb.ActivateEmbedderRequest, context: Any) -> pb.ActivateEmbedderResponse:
+        """See the contract."""
+        active = await self._embedders.activate(current_caller(), request.name)
+        return pb.ActivateEmbedderResponse(embedder=convert.embedder(active))
+
+    async def RetireEmbedder(self, request: pb.RetireEmbedderRequest, context: Any) -> pb.RetireEmbedderResponse:
+        """See the contract."""
+        retired = await self._embedders.retire(current_caller(), request.name)
+        return pb.RetireEmbedderResponse(embedder=convert.embedder(retired))
 
 
 async def _documents(requests: AsyncIterator[pb.ImportArticlesRequest]) -> AsyncGenerator[Document, None]:

@@ -11,7 +11,6 @@ from rapidfuzz.distance import OSA
 
 from deskwire_server.embeddings.minilm import ModelMissingError, model_folder
 from deskwire_server.knowledge.text import stem
-from deskwire_server.understanding.language import detect_language
 
 _WORD = re.compile(r"(?<![\w.\-/@#=])[A-Za-z]+(?![\w/@=]|[.\-]\w|')")
 _LEAST = 4
@@ -32,12 +31,12 @@ class Slip:
     """Slips it may have."""
 
 
-def slips(question: str, known_stems: Mapping[str, int]) -> list[Slip]:
+def slips(question: str, language: str, known_stems: Mapping[str, int]) -> list[Slip]:
     """Words of `question` that neither the tenant (`known_stems`) nor the English vocabulary knows.
 
-    Empty for a question in another language, and for names: words with a capital that do not begin a sentence.
+    `language` is the question's, empty where it can't be told. Empty for one in another language than English, and for
+    names: words with a capital that do not begin a sentence.
     """
-    language = detect_language(question, default="")
     if language not in ("", "en"):
         return []
     found: list[Slip] = []
@@ -84,11 +83,18 @@ def _is_english(word: str) -> bool:
 
 
 def _english_like(word: str) -> list[tuple[str, int]]:
-    return [
-        (known, order)
-        for known, order in _english().items()
-        if known[0] == word[0] and abs(len(known) - len(word)) <= 1 and len(known) >= _LEAST - 1
-    ]
+    by_shape = _english_by_shape()
+    return [one for length in range(len(word) - 1, len(word) + 2) for one in by_shape.get((word[0], length), ())]
+
+
+@lru_cache(maxsize=1)
+def _english_by_shape() -> dict[tuple[str, int], list[tuple[str, int]]]:
+    """The English vocabulary by first letter and length."""
+    shapes: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for word, order in _english().items():
+        if len(word) >= _LEAST - 1:
+            shapes.setdefault((word[0], len(word)), []).append((word, order))
+    return shapes
 
 
 @lru_cache(maxsize=1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from deskwire_server.embeddings.port import Vectors
@@ -14,7 +16,7 @@ _HEAD = struct.Struct("<HH")
 
 def literal(vector: Vectors) -> str:
     """`vector` as a pgvector literal."""
-    return "[" + ",".join(f"{value:.7g}" for value in vector.tolist()) + "]"
+    return orjson.dumps(np.ascontiguousarray(vector), option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 def pack(vectors: Vectors) -> bytes:
@@ -35,3 +37,23 @@ def similarities(packed: bytes, question: NDArray[np.float32]) -> NDArray[np.flo
     small = np.frombuffer(packed, dtype=np.int8, offset=_HEAD.size + 4 * rows).reshape(rows, dimensions)
     found: NDArray[np.float32] = (small.astype(np.float32) @ question) * scales
     return found
+
+
+def nearest_sentences(packed: Sequence[bytes], question: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of each of `packed` the cosine of `question` with its nearest row; NaN where it has none of these dimensions."""
+    nearest = np.full(len(packed), np.nan)
+    places, counts, scales, small = [], [], [], []
+    for place, one in enumerate(packed):
+        rows, dimensions = _HEAD.unpack_from(one) if one else (0, 0)
+        if not rows or dimensions != len(question):
+            continue
+        places.append(place)
+        counts.append(rows)
+        scales.append(one[_HEAD.size : _HEAD.size + 4 * rows])
+        small.append(one[_HEAD.size + 4 * rows :])
+    if places:
+        # All at once: a product for each passage would cost ten times as much.
+        whole = np.frombuffer(b"".join(small), dtype=np.int8).reshape(-1, len(question))
+        likeness = (whole.astype(np.float32) @ question) * np.frombuffer(b"".join(scales), dtype="<f4")
+        nearest[places] = np.maximum.reduceat(likeness, np.concatenate([[0], np.cumsum(counts)[:-1]]))
+    return nearest

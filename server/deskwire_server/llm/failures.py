@@ -80,7 +80,12 @@ _BLOCKED = re.compile(r"content filter|content management policy|content policy"
 
 
 def failure(
-    provider: str, kind: Kind, *, retryable: bool | None = None, retry_after: float | None = None
+    provider: str,
+    kind: Kind,
+    *,
+    retryable: bool | None = None,
+    retry_after: float | None = None,
+    reached: bool = True,
 ) -> ProviderError:
     """The error of one kind, with that kind's fixed words."""
     return ProviderError(
@@ -89,6 +94,7 @@ def failure(
         kind=kind,
         retryable=kind not in _FINAL if retryable is None else retryable,
         retry_after=retry_after,
+        reached=reached,
     )
 
 

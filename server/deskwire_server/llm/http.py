@@ -6,18 +6,24 @@ No redirects, no proxies from the environment, no cookies, no retries, no decomp
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-import aiohttp
 import structlog
 
+from deskwire_server import lazy
 from deskwire_server.errors import InvalidArgument
 from deskwire_server.llm.failures import Kind, describe, failure, from_response
 from deskwire_server.settings import Settings
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy.module("aiohttp")
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +35,7 @@ _REQUEST_ID = ("x-request-id", "request-id")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Longest waits of one call, in seconds."""
+    """Times of one call, in seconds: its longest waits, and the pause between two looks for text."""
 
     connect: float = 5
     first_token: float = 15
@@ -37,6 +43,8 @@ class Timeouts:
     between_tokens: float = 10
     response: float = 30
     """From the start of the call to the end of the answer."""
+    pause: float = 0
+    """After text, before more is read: what the network brings meanwhile is passed on in one piece, at one cost."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -46,6 +54,8 @@ class Timeouts:
             first_token=settings.provider_first_token_timeout,
             between_tokens=settings.provider_token_timeout,
             response=settings.response_timeout,
+            # A little longer than deltas are apart, so that each piece leaves as it comes.
+            pause=settings.delta_interval * 1.1,
         )
 
 
@@ -158,6 +168,38 @@ class Watch:
             self._body.set_exception(TimeoutError(kind))
 
 
+class Body:
+    """The bytes of one answer, in the pieces in which they come."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self._reader = response.content
+
+    async def read(self) -> bytes:
+        """The next piece, empty at the end. Raises what broke the connection."""
+        return await self._reader.readany()
+
+    def unread(self) -> bytes:
+        """What came before the connection broke, which `read` would not give out any more."""
+        return b"".join(self._reader._buffer)
+
+    async def rest(self, interval: float) -> None:
+        """Leave what comes to the kernel until the next tick, which is the same for all answers.
+
+        A token that nobody would pass on alone then costs no wake-up, and one wake-up serves every answer.
+        """
+        connection = self._response.connection
+        transport = connection.transport if connection is not None else None
+        if transport is not None:
+            transport.pause_reading()
+        try:
+            now = asyncio.get_running_loop().time()
+            await asyncio.sleep(math.ceil(now / interval + 0.9) * interval - now)
+        finally:
+            if transport is not None and not transport.is_closing():
+                transport.resume_reading()
+
+
 class StreamClient:
     """Connections to one provider; makes its session at the first call, in the loop that calls."""
 
@@ -165,12 +207,14 @@ class StreamClient:
         self._endpoint = endpoint
         self._timeouts = timeouts
         self._session: aiohttp.ClientSession | None = None
+        # Loaded with a provider that is configured, not with the first question to it.
+        _ = aiohttp.ClientSession
 
     def __repr__(self) -> str:
         return f"StreamClient({self._endpoint.provider!r}, {self._endpoint.url!r})"
 
     @asynccontextmanager
-    async def post(self, path: str, body: bytes) -> AsyncGenerator[tuple[aiohttp.StreamReader, Watch]]:
+    async def post(self, path: str, body: bytes) -> AsyncGenerator[tuple[Body, Watch]]:
         """Send `body`; gives the event stream's bytes once the provider has accepted. Raises ProviderError.
 
         Leaving closes the connection, unless the stream was read to its end, whereupon the connection is kept.
@@ -181,7 +225,7 @@ class StreamClient:
             if response.status != 200 or response.content_type != "text/event-stream":
                 raise await self._refusal(response, watch)
             watch.start(response.content)
-            yield response.content, watch
+            yield Body(response), watch
         finally:
             watch.stop()
             _hang_up(response)
@@ -198,13 +242,13 @@ class StreamClient:
             async with asyncio.timeout_at(watch.first_token_at):
                 return await self._get_session().post(self._endpoint.url + path, data=body, allow_redirects=False)
         except aiohttp.ConnectionTimeoutError:
-            raise failure(provider, "connect_timeout") from None
+            raise failure(provider, "connect_timeout", reached=False) from None
         except TimeoutError:
             raise failure(provider, watch.which()) from None
         except aiohttp.ClientConnectorError:
-            raise failure(provider, "server") from None
+            raise failure(provider, "server", reached=False) from None
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            raise failure(provider, "cut") from None
+            raise failure(provider, "cut", reached=False) from None
         except aiohttp.ClientError:
             # The chain is dropped on purpose: aiohttp's errors carry the request's headers.
             raise failure(provider, "malformed") from None

@@ -107,6 +107,8 @@ class CompletionRequest:
     """Retrieved evidence, best first, numbered from 1."""
     system: str = ""
     """System prompt. Providers that call a model put the passages behind it themselves by `prompt.with_passages`."""
+    stands_alone: bool = False
+    """The system prompt is all there is: nothing is said about passages, or that there are none."""
     context: AnswerContext = field(default_factory=AnswerContext)
     tools: tuple[ToolSpec, ...] = ()
     model: str = ""
@@ -161,7 +163,10 @@ ProviderEvent = TextChunk | ToolCallStarted | Finished
 
 
 class ProviderError(Unavailable):
-    """A provider call failed. `kind` says how; `retryable` whether another attempt or provider may do better."""
+    """A provider call failed. `kind` says how; `retryable` whether another attempt or provider may do better.
+
+    Without `reached` the call never got to the provider, or was cut off before any sign of life: it cost nothing.
+    """
 
     reason = "PROVIDER_UNAVAILABLE"
 
@@ -187,9 +192,11 @@ class ProviderError(Unavailable):
         ],
         retryable: bool,
         retry_after: float | None = None,
+        reached: bool = True,
     ) -> None:
         super().__init__(message, retry_after=retry_after, metadata={"provider": provider, "kind": kind})
         self.provider = provider
+        self.reached = reached
         self.kind = kind
         self.retryable = retryable
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
-import aiohttp
 import structlog
 
+from deskwire_server import lazy
 from deskwire_server.llm.failures import failure
-from deskwire_server.llm.http import Endpoint, StreamClient, Timeouts, Watch
+from deskwire_server.llm.http import Body, Endpoint, StreamClient, Timeouts, Watch
 from deskwire_server.llm.port import CompletionRequest, Finished, ProviderError, ProviderEvent, TextChunk
 from deskwire_server.llm.sse import EventParser, EventTooLargeError
 from deskwire_server.settings import Settings
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy.module("aiohttp")
 
 _log = structlog.get_logger(__name__)
 
@@ -100,6 +105,7 @@ class StreamingProvider(ABC):
 
     def __init__(self, endpoint: Endpoint, *, model: str, timeouts: Timeouts) -> None:
         self._model = model
+        self._pause = timeouts.pause
         self._client = StreamClient(endpoint, timeouts)
 
     def __repr__(self) -> str:
@@ -135,6 +141,8 @@ class StreamingProvider(ABC):
                     yield event
                 if failed is not None:
                     raise failed
+                if self._pause and events and decoder.finished is None:
+                    await body.rest(self._pause)
             await _drain(body)
 
     async def close(self) -> None:
@@ -142,18 +150,24 @@ class StreamingProvider(ABC):
         await self._client.close()
 
     async def _next(
-        self, decoder: Decoder, body: aiohttp.StreamReader, watch: Watch, events: list[ProviderEvent]
+        self, decoder: Decoder, body: Body, watch: Watch, events: list[ProviderEvent]
     ) -> ProviderError | None:
         """Append the events of the next piece of the body; return the error that ends the stream, if one does."""
         watch.waiting()
         try:
-            chunk = await body.readany()
+            chunk = await body.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if (failed := self._fed(decoder, body.unread(), watch, events)) is not None or decoder.finished is not None:
+                return failed
             if watch.expired is not None:
                 return self._failed(failure(self.name, watch.expired))
             return self._ended(decoder, events, type(error).__name__)
         if not chunk:
             return self._ended(decoder, events, "end of the body")
+        return self._fed(decoder, chunk, watch, events)
+
+    def _fed(self, decoder: Decoder, chunk: bytes, watch: Watch, events: list[ProviderEvent]) -> ProviderError | None:
+        """Append the events of `chunk`; return the error that it is or tells of."""
         before = decoder.tokens
         try:
             decoder.feed(chunk, events)
@@ -179,10 +193,10 @@ class StreamingProvider(ABC):
         return error
 
 
-async def _drain(body: aiohttp.StreamReader) -> None:
+async def _drain(body: Body) -> None:
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
-            while await body.readany():
+            while await body.read():
                 pass
     except (TimeoutError, aiohttp.ClientError):
         _log.debug("a provider's stream went on behind its end; its connection is not used again")

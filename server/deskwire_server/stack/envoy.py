@@ -79,8 +79,9 @@ class EnvoyConfig:
     max_connections: int = 50_000
     max_request_bytes: int = 4 * 1024 * 1024
     max_response_bytes: int = 16 * 1024 * 1024
-    upstream_keepalive: int = 0
-    """Seconds between pings to workers on other machines; 0 for none. The workers must allow this rate."""
+    upstream_keepalive: int = 2
+    """Seconds between pings to workers: one that stands still loses its streams 3 s after an unanswered ping, so that
+    their callers resume elsewhere. The workers allow one a second."""
     json_prefixes: Sequence[str] = ("/v1/", "/ai/", "/api/")
     """Paths that are JSON calls; everything else goes to the side port."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import signal
 import sys
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -13,9 +15,6 @@ from deskwire_server.settings import Settings
 from deskwire_server.stack.errors import StackError
 from deskwire_server.stack.launch import Command
 from deskwire_server.stack.state import RunState
-
-DRAIN_GRACE = 1.5
-"""Seconds that running calls get at most when the stack stops, so that it is down within 5 s."""
 
 _NOT_FOR_WORKERS = ("DATABASE_OWNER_URL",)
 _FOR_THE_EMBEDDER = ("PATH", "HOME", "LANG", "PYTHONPATH", "LOG_LEVEL", "LOG_FORMAT", "DESKWIRE_EMBEDDER")
@@ -27,9 +26,11 @@ def worker(settings: Settings, state: RunState, ports: tuple[int, int]) -> Comma
         "DESKWIRE_WORKER_GRPC_PORT": str(ports[0]),
         "DESKWIRE_WORKER_HTTP_PORT": str(ports[1]),
         "DESKWIRE_BEHIND_PROXY": "true",
-        "DESKWIRE_DRAIN_GRACE": str(min(settings.drain_grace, DRAIN_GRACE)),
     }
-    return _module("deskwire_server.worker", environment)
+    # The stack stops as a whole, where nobody can be sent elsewhere: SIGINT hurries. SIGTERM to one worker alone, as in
+    # a rolling restart, gives its calls the whole grace.
+    command = _module("deskwire_server.worker", environment)
+    return replace(command, stop_signal=signal.SIGINT, death_signal=signal.SIGINT)
 
 
 def demo(settings: Settings, state: RunState) -> Command:

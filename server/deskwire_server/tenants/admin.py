@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from deskwire_server.db import urls
 from deskwire_server.errors import AlreadyExists, InvalidArgument, NotFound
@@ -52,6 +54,23 @@ async def suspend(owner_url: str, slug: str) -> TenantRow:
 async def resume(owner_url: str, slug: str) -> TenantRow:
     """Let a suspended tenant go on. Raises `NotFound`."""
     return await _set_status(owner_url, slug, "active")
+
+
+async def change_settings(owner_url: str, slug: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Set what `values` names, take back what it names as None. Returns all settings. Raises `NotFound`."""
+    changed = orjson.dumps({key: value for key, value in values.items() if value is not None}).decode()
+    removed = [key for key, value in values.items() if value is None]
+    async with _connection(owner_url) as connection:
+        settings = await connection.fetchval(
+            "UPDATE tenants SET settings = (settings || $2::jsonb) - $3::text[] WHERE slug = $1 RETURNING settings",
+            slug,
+            changed,
+            removed,
+        )
+        if settings is None:
+            raise NotFound.of("tenant")
+        kept: dict[str, Any] = orjson.loads(settings)
+        return kept
 
 
 async def list_all(owner_url: str) -> list[TenantRow]:

@@ -11,6 +11,8 @@ from deskwire_server.db.engine import Database
 
 _CACHED_FOR = 2.0
 """Seconds after which a suspension is seen everywhere, at the latest."""
+_SETTINGS_CACHED_FOR = 10.0
+"""Seconds after which a changed setting of a tenant is heeded, at the latest."""
 _MAX_CACHED = 10_000
 _LATELY = 600.0
 
@@ -34,6 +36,7 @@ class TenantDirectory:
             f"SELECT id, status, settings FROM {'tenant_ensure' if create_on_first_use else 'tenant_find'}($1)"
         )
         self._cache: dict[str, tuple[float, Tenant | None]] = {}
+        self._settings: dict[UUID, tuple[float, dict[str, Any]]] = {}
 
     def served_lately(self) -> list[UUID]:
         """Tenants whose calls came to this worker in the last ten minutes."""
@@ -54,3 +57,16 @@ class TenantDirectory:
             self._cache.clear()
         self._cache[slug] = (now, tenant)
         return tenant
+
+    async def settings_of(self, tenant_id: UUID) -> dict[str, Any]:
+        """What a tenant has set; empty for an unknown one. Raises `DatabaseUnavailable`."""
+        now = time.monotonic()
+        cached = self._settings.get(tenant_id)
+        if cached is not None and now - cached[0] < _SETTINGS_CACHED_FOR:
+            return cached[1]
+        row = await self._database.fetchrow("SELECT tenant_settings($1) AS settings", tenant_id)
+        settings: dict[str, Any] = (row["settings"] if row is not None else None) or {}
+        if len(self._settings) >= _MAX_CACHED:
+            self._settings.clear()
+        self._settings[tenant_id] = (now, settings)
+        return settings

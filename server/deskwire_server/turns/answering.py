@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
@@ -13,10 +13,10 @@ from uuid import UUID
 import structlog
 
 from deskwire_server.errors import DomainError
+from deskwire_server.knowledge.audience import Reader
 from deskwire_server.knowledge.parse import plain
 from deskwire_server.llm.history import estimated_tokens, within_budget
 from deskwire_server.llm.port import (
-    AnswerContext,
     ChatMessage,
     CompletionRequest,
     Finished,
@@ -26,9 +26,9 @@ from deskwire_server.llm.port import (
     TextChunk,
     Usage,
 )
-from deskwire_server.llm.prompt import CitationFilter, system_prompt
+from deskwire_server.llm.prompt import CitationFilter, system_prompt, with_summary
 from deskwire_server.llm.registry import BUILTIN, ProviderRegistry
-from deskwire_server.turns.models import Answer, Claim, Json
+from deskwire_server.turns.models import Answer, Claim, Json, fields_of
 from deskwire_server.understanding.service import Understood
 
 _log = structlog.get_logger(__name__)
@@ -41,9 +41,9 @@ class Retriever(Protocol):
     """Finds the evidence of an answer."""
 
     async def passages(
-        self, tenant_id: UUID, question: str, *, history: Sequence[str], limit: int
+        self, tenant_id: UUID, question: str, *, history: Sequence[str], limit: int, reader: Reader
     ) -> tuple[Passage, ...]:
-        """The best passages for a question, numbered from 1."""
+        """The best passages for a question that `reader` may read, numbered from 1."""
         ...
 
 
@@ -93,14 +93,17 @@ class Answerer:
 
     def __init__(
         self,
-        retriever: Retriever,
-        analyst: Analyst,
+        retriever: Retriever | None,
+        analyst: Analyst | None,
         providers: ProviderRegistry,
         *,
         history_tokens: int,
         passage_tokens: int,
     ) -> None:
-        """`history_tokens` and `passage_tokens` bound what a model reads of each, in estimated tokens."""
+        """`history_tokens` and `passage_tokens` bound what a model reads of each, in estimated tokens.
+
+        Without a retriever answers rest on no passages, without an analyst they carry no intent, entities or language.
+        """
         self._retriever = retriever
         self._analyst = analyst
         self._providers = providers
@@ -109,13 +112,10 @@ class Answerer:
 
     async def gather(self, attempt: Attempt) -> None:
         """Understand the question and find the evidence; a part that fails is left out."""
-        claim = attempt.claim
-        said = [text for _, text in claim.history]
-        asked = [text for role, text in claim.history if role == "user"]
+        if self._analyst is None and self._retriever is None:
+            return
         understood, passages = await asyncio.gather(
-            self._analyst.analyse(claim.question, asked),
-            self._retriever.passages(claim.tenant_id, claim.question, history=said, limit=_PASSAGES),
-            return_exceptions=True,
+            self._understand(attempt.claim), self._retrieve(attempt.claim), return_exceptions=True
         )
         for part, result in (("understanding", understood), ("retrieval", passages)):
             if isinstance(result, BaseException):
@@ -124,6 +124,19 @@ class Answerer:
                 _log.error("gathering_failed", part=part, error=repr(result))
         attempt.understood = understood if isinstance(understood, Understood) else None
         attempt.passages = self._fitting(passages) if isinstance(passages, tuple) else ()
+
+    async def _understand(self, claim: Claim) -> Understood | None:
+        if self._analyst is None:
+            return None
+        return await self._analyst.analyse(claim.question, [text for role, text in claim.history if role == "user"])
+
+    async def _retrieve(self, claim: Claim) -> tuple[Passage, ...]:
+        if self._retriever is None:
+            return ()
+        said = [text for _, text in claim.history]
+        return await self._retriever.passages(
+            claim.tenant_id, claim.question, history=said, limit=_PASSAGES, reader=Reader.from_json(claim.reader)
+        )
 
     def _fitting(self, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
         """The best passages that fit into their budget, the first one in any case."""
@@ -143,10 +156,12 @@ class Answerer:
         attempt.provider = provider.name
         attempt.model = claim.options.model or provider.default_model
         attempt.pieces.clear()
-        sink.sources(tuple(citation(passage) for passage in attempt.passages))
+        if attempt.passages:
+            sink.sources(tuple(citation(passage) for passage in attempt.passages))
         kept = CitationFilter({passage.number for passage in attempt.passages})
         request = self._request(attempt, use_fallback)
         usage: Usage | None = None
+        reached = True
         try:
             async with aclosing(provider.stream(request)) as events:
                 async for event in events:
@@ -155,11 +170,15 @@ class Answerer:
                     elif isinstance(event, Finished):
                         attempt.finished, usage = event, event.usage
                         attempt.model = event.model or attempt.model
+        except ProviderError as error:
+            reached = error.reached
+            raise
         finally:
             # Also a call that was stopped or broke, or did not tell its tokens, is counted: they are then estimated.
             if usage is None or usage == Usage():
                 usage = _estimate(request, attempt.text)
-            attempt.usage.append({"provider": provider.name, "model": attempt.model, **asdict(usage)})
+            if reached:
+                attempt.usage.append({"provider": provider.name, "model": attempt.model, **fields_of(usage)})
         self._add(attempt, sink, kept.finish())
         attempt.cited = tuple(kept.used)
         if attempt.finished is None:
@@ -168,12 +187,12 @@ class Answerer:
     def _request(self, attempt: Attempt, use_fallback: bool) -> CompletionRequest:
         claim, options = attempt.claim, attempt.claim.options
         language = claim.context.language or (attempt.understood.language if attempt.understood else "")
-        context = AnswerContext(**{**asdict(claim.context), "language": language})
+        context = replace(claim.context, language=language)
         history = [ChatMessage("assistant" if role == "assistant" else "user", text) for role, text in claim.history]
         return CompletionRequest(
             messages=(*within_budget(history, self._history_tokens), ChatMessage("user", claim.question)),
             passages=attempt.passages,
-            system=system_prompt(context),
+            system=with_summary(system_prompt(context), claim.summary),
             context=context,
             model="" if use_fallback else options.model,
             temperature=options.temperature,

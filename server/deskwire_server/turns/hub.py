@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -22,7 +22,10 @@ _BUFFER = 512
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Something was committed elsewhere: look into the database."""
+    """Something was committed: look into the database."""
+
+    elsewhere: bool = False
+    """Another worker says so, which means that it reaches the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,9 @@ class Subscription:
     def __init__(self, number: int) -> None:
         self.number = number
         self._items: deque[HubItem] = deque()
-        self._ready = asyncio.Event()
+        self._signals: set[HubItem] = set()
+        """Wake-ups among the items: one of a kind is enough, wherever it waits."""
+        self._waiter: asyncio.Future[None] | None = None
         self._overflown = False
 
     def push(self, item: HubItem) -> None:
@@ -68,21 +73,29 @@ class Subscription:
         last = self._items[-1] if self._items else None
         if isinstance(item, TextAdded) and isinstance(last, TextAdded) and _continues(last, item):
             self._items[-1] = replace(last, text=last.text + item.text)
-        elif isinstance(item, Wake | TextGrew) and item == last:
+        elif isinstance(item, Wake | TextGrew) and item in self._signals:
             return
         elif len(self._items) >= _BUFFER:
             self._overflown = True
         else:
+            if isinstance(item, Wake | TextGrew):
+                self._signals.add(item)
             self._items.append(item)
-        self._ready.set()
+        _end_wait(self._waiter)
 
     async def get(self, timeout: float) -> HubItem | None:
         """The next item, or None after `timeout` seconds. Raises `Unavailable` when items had to be dropped."""
         if not self._items and not self._overflown:
-            self._ready.clear()
+            # By hand: a task and an event for each piece of text would cost more than the piece.
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(timeout, _end_wait, self._waiter)
             try:
-                await asyncio.wait_for(self._ready.wait(), timeout)
-            except TimeoutError:
+                await self._waiter
+            finally:
+                timer.cancel()
+                self._waiter = None
+            if not self._items and not self._overflown:
                 return None
         if self._overflown:
             raise Unavailable(
@@ -90,7 +103,15 @@ class Subscription:
                 reason="READER_TOO_SLOW",
                 retry_after=0.5,
             )
-        return self._items.popleft()
+        item = self._items.popleft()
+        if isinstance(item, Wake | TextGrew):
+            self._signals.discard(item)
+        return item
+
+
+def _end_wait(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
 
 
 def _continues(last: TextAdded, item: TextAdded) -> bool:
@@ -115,28 +136,41 @@ class RunningAnswer:
     """Code points that watchers have got."""
     pending: list[str] = field(default_factory=list)
     flushed_at: float = 0.0
+    epoch: int = 0
+    """Epoch of the worker's lease in which the turn was known to be ours."""
+    stored: int = -1
+    """Bytes of the text that stand where other workers read it; -1 where that is not known."""
 
     @property
     def text(self) -> str:
         """Everything written so far, sent or not."""
         return "".join(self.pieces) + "".join(self.pending)
 
-    def snapshot(self) -> TextAdded | None:
-        """What a watcher that comes now must be given first; None when there is no text yet."""
-        if not self.length:
-            return None
+    @property
+    def sent(self) -> str:
+        """What watchers have got."""
         if len(self.pieces) > 1:
             self.pieces = ["".join(self.pieces)]
-        return TextAdded(self.turn_id, self.message_id, self.attempt, 0, self.pieces[0])
+        return self.pieces[0] if self.pieces else ""
+
+    def snapshot(self) -> TextAdded | None:
+        """What a watcher that comes now must be given first; None when there is no text yet."""
+        return TextAdded(self.turn_id, self.message_id, self.attempt, 0, self.sent) if self.length else None
 
 
 class Hub:
     """Watchers and running answers of one worker."""
 
-    def __init__(self, *, delta_interval: float) -> None:
+    def __init__(self, *, delta_interval: float, may_speak: Callable[[RunningAnswer], bool] = lambda _: True) -> None:
+        """`may_speak` tells whether text of an answer may leave now; else it waits for `flush`."""
         self._delta_interval = delta_interval
+        self._may_speak = may_speak
         self.mirror: Callable[[RunningAnswer, str], None] | None = None
         """Gets each piece of text that leaves, for watchers on other workers."""
+        self.typing_noticed: Callable[[UUID, TypingChanged], None] | None = None
+        """Gets the notices that came from a stream of this worker, for watchers on other workers."""
+        self.watched: Callable[[UUID, UUID], Awaitable[None]] | None = None
+        """Told, again and again, of the tenant and the conversation that is watched here while others answer."""
         self._watchers: dict[UUID, list[Subscription]] = {}
         self._running: dict[UUID, RunningAnswer] = {}
         self._dirty: dict[UUID, RunningAnswer] = {}
@@ -168,6 +202,8 @@ class Hub:
         """Give an item to every watcher of a conversation."""
         for subscription in self._watchers.get(conversation_id, ()):
             subscription.push(item)
+        if self.typing_noticed is not None and isinstance(item, TypingChanged) and item.by_stream:
+            self.typing_noticed(conversation_id, item)
 
     def drain(self) -> None:
         """Tell every watcher that the worker is going away."""
@@ -192,10 +228,20 @@ class Hub:
         self._running[answer.conversation_id] = answer
 
     def end(self, answer: RunningAnswer) -> None:
-        """An attempt is over; what is pending leaves first."""
-        self._flush(answer)
+        """An attempt is over and was ours to the end; what is pending leaves first."""
+        self._let_out(answer)
+        self.drop(answer)
+
+    def drop(self, answer: RunningAnswer) -> None:
+        """An attempt is over and others hold the turn, or a later attempt does: what is pending never leaves."""
+        self._forget(answer)
         if self._running.get(answer.conversation_id) is answer:
             del self._running[answer.conversation_id]
+
+    def flush(self, answer: RunningAnswer) -> None:
+        """Let out what is pending, if it may leave."""
+        if self._may_speak(answer):
+            self._let_out(answer)
 
     def set_sources(self, answer: RunningAnswer, sources: SourcesFound) -> None:
         """The passages that an answer may refer to are known."""
@@ -206,14 +252,18 @@ class Hub:
         """More text: at once after a silence, else together with what follows within the interval."""
         answer.pending.append(text)
         if time.monotonic() - answer.flushed_at >= self._delta_interval:
-            self._flush(answer)
+            self.flush(answer)
             return
         self._dirty[answer.conversation_id] = answer
         if self._ticker is None or self._ticker.done():
             self._ticker = asyncio.create_task(self._tick(), name="delta-ticker")
 
-    def _flush(self, answer: RunningAnswer) -> None:
-        self._dirty.pop(answer.conversation_id, None)
+    def _forget(self, answer: RunningAnswer) -> None:
+        if self._dirty.get(answer.conversation_id) is answer:
+            del self._dirty[answer.conversation_id]
+
+    def _let_out(self, answer: RunningAnswer) -> None:
+        self._forget(answer)
         if not answer.pending:
             return
         text = "".join(answer.pending)
@@ -231,4 +281,6 @@ class Hub:
         while self._dirty:
             await asyncio.sleep(self._delta_interval)
             for answer in list(self._dirty.values()):
-                self._flush(answer)
+                # One that may not speak leaves the list all the same: it is let out when it may again.
+                self._forget(answer)
+                self.flush(answer)

@@ -13,6 +13,11 @@ from deskwire_server.llm.port import AnswerContext
 Json = dict[str, Any]
 
 
+def fields_of(value: Any) -> Json:
+    """A flat dataclass as a dictionary: what `asdict` gives, without its copies of copies."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
 class WhileAnswering(StrEnum):
     """What happens to a message that arrives during an answer."""
 
@@ -67,19 +72,51 @@ class SendMessage:
     while_answering: WhileAnswering = WhileAnswering.QUEUE
     options: AnswerOptions = field(default_factory=AnswerOptions)
     context: AnswerContext = field(default_factory=AnswerContext)
+    replaces: UUID | None = None
+    """An earlier question of the conversation in whose place it stands; None continues the active branch."""
+    after: int | None = None
+    """Cursor that the caller resumes from. One that the conversation can't serve is refused before anything is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regenerate:
+    """Answer a question once more."""
+
+    conversation_id: UUID
+    message_id: UUID
+    """The answer to replace, or its question."""
+    request_id: str
+    """Empty: the server makes one."""
+    while_answering: WhileAnswering = WhileAnswering.QUEUE
+    options: AnswerOptions = field(default_factory=AnswerOptions)
+    context: AnswerContext = field(default_factory=AnswerContext)
+    after: int | None = None
+    """As in `SendMessage`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A message that was committed, now or by an earlier call with the same request id."""
+    """A turn that was committed, now or by an earlier call with the same request id."""
 
     conversation_id: UUID
     turn_id: UUID
     question_id: UUID
     answer_id: UUID
     first_sequence: int
-    """Sequence of the event that brought the message in."""
+    """Sequence of the event that brought it in."""
     joined: bool
+    ended: bool = False
+    """Whether nothing more will come of it."""
+    opening: Opening | None = None
+    """What a stream of this turn alone begins with; None where the database must be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The beginning of a turn's stream, known from the transaction that accepted it."""
+
+    conversation: Any
+    events: tuple[DurableEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +137,30 @@ class Claim:
     """(role, text), oldest first, without the question."""
     cancel_reason: str | None
     accepted_at: datetime
+    reader: Json | None = None
+    """As whom the asker reads articles, by the token at the time; None for one who sees least."""
+    summary: str = ""
+    """What was said before the history, where the branch has more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A turn that was claimed in the transaction that accepted it."""
+
+    claim: Claim
+    started: DurableEvent
+    conversation: Any
+    """The conversation as it is then."""
 
 
 DurableKind = Literal[
-    "message_accepted", "turn_started", "message_completed", "turn_failed", "turn_cancelled", "conversation_changed"
+    "message_accepted",
+    "regeneration_accepted",
+    "turn_started",
+    "message_completed",
+    "turn_failed",
+    "turn_cancelled",
+    "conversation_changed",
 ]
 TERMINAL_KINDS = frozenset({"message_completed", "turn_failed", "turn_cancelled"})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,10 +11,37 @@ import asyncpg
 from deskwire_server.conversations.models import Conversation, conversation_from_row
 from deskwire_server.db.engine import Database
 from deskwire_server.llm.port import AnswerContext
-from deskwire_server.turns.models import Answer, AnswerOptions, Claim, DurableEvent, SendMessage, Target
+from deskwire_server.turns.models import (
+    Answer,
+    AnswerOptions,
+    Begun,
+    Claim,
+    DurableEvent,
+    Json,
+    NewConversation,
+    Regenerate,
+    SendMessage,
+    Target,
+    fields_of,
+)
 
-_ACCEPT = "SELECT * FROM turn_accept($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)"
+_ACCEPT = "SELECT * FROM turn_accept($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)"
+# Accepts a message, begins its turn where nothing runs before it, and opens its stream: one round trip for all that a
+# question needs until its answer. A function that has nothing to do is given no id.
+_BEGIN = f"""
+    SELECT a.*, k.attempt AS k_attempt, k.sequence AS k_sequence, k.user_id AS k_user_id, k.question AS k_question,
+           k.options AS k_options, k.context AS k_context, k.history AS k_history, k.cancel_reason AS k_cancel_reason,
+           k.accepted_at AS k_accepted_at, k.claimed_at AS k_claimed_at,
+           (w.conversation).*, w.active_turn_id, w.head_message_id
+    FROM ({_ACCEPT}) a
+    LEFT JOIN LATERAL turn_claim($1, CASE WHEN a.outcome = 'accepted' AND a.state = 'queued' AND a.queue_position = 0
+                                          THEN a.turn_id END, $17, 0, $21) k ON true
+    LEFT JOIN LATERAL watch_open($1, $2, $3, CASE WHEN k.attempt IS NOT NULL THEN a.conversation_id END) w ON true
+"""
+_NEW: dict[str, Any] = fields_of(NewConversation())
 _TITLE_LENGTH = 80
+_READER = "reader"
+"""Key of the reader in a turn's context; callers have no say in it."""
 
 
 class TurnStore:
@@ -30,38 +56,61 @@ class TurnStore:
         tenant_id: UUID,
         user_id: str,
         sees_all: bool,
-        command: SendMessage,
+        command: SendMessage | Regenerate,
         *,
         request_id: str,
         request_hash: bytes,
         turn_id: UUID,
         question_id: UUID,
         answer_id: UUID,
+        reader: Json | None = None,
+        history: int | None = None,
     ) -> asyncpg.Record:
-        """Commit a message and its turn. The row's `outcome` says what became of it."""
-        target: Target = command.target
+        """Commit a message, or that an answer is made anew. The row's `outcome` says what became of it.
+
+        With `history`, in messages, the turn is claimed at once where it need not wait: see `begun`.
+
+        `reader` says as whom the asker reads articles; it is kept for the worker that answers.
+        """
+        if isinstance(command, SendMessage):
+            target, text, replaces, regenerates = command.target, command.text, command.replaces, None
+        else:
+            target, text, replaces, regenerates = Target(command.conversation_id), "", None, command.message_id
         row = await self._database.fetchrow(
-            _ACCEPT,
+            _ACCEPT if history is None else _BEGIN,
             tenant_id,
             user_id,
             sees_all,
             target.conversation_id,
             target.session_id,
-            asdict(target.new),
+            fields_of(target.new) if target.conversation_id is None else _NEW,
             turn_id,
             question_id,
             answer_id,
             request_id,
             request_hash,
-            command.text,
-            _title(command.text),
-            asdict(command.options),
-            asdict(command.context),
+            text,
+            _title(text),
+            fields_of(command.options),
+            {**fields_of(command.context), _READER: reader},
             command.while_answering.value,
             self._worker_id,
+            replaces,
+            regenerates,
+            command.after,
+            *(() if history is None else (history,)),
         )
         assert row is not None
         return row
+
+    def begun(self, tenant_id: UUID, row: Any) -> Begun | None:
+        """The first attempt of a turn that was claimed as it was accepted; None when it waits."""
+        if row.get("k_attempt") is None:
+            return None
+        values = {name[2:]: value for name, value in row.items() if name.startswith("k_")}
+        for name in ("conversation_id", "question_id", "answer_id"):
+            values[name] = row[name]
+        return Begun(*_claimed(tenant_id, row["turn_id"], values), conversation_from_row(row))
 
     async def claim(
         self, tenant_id: UUID, turn_id: UUID, attempt: int, history: int
@@ -70,25 +119,7 @@ class TurnStore:
         row = await self._database.fetchrow(
             "SELECT * FROM turn_claim($1,$2,$3,$4,$5)", tenant_id, turn_id, self._worker_id, attempt, history
         )
-        if row is None:
-            return None
-        claim = Claim(
-            tenant_id,
-            turn_id,
-            row["attempt"],
-            row["conversation_id"],
-            row["user_id"],
-            row["question_id"],
-            row["answer_id"],
-            row["question"],
-            AnswerOptions(**row["options"]),
-            AnswerContext(**row["context"]),
-            tuple((item["role"], item["text"]) for item in row["history"]),
-            row["cancel_reason"],
-            row["accepted_at"],
-        )
-        payload = {"message_id": str(claim.answer_id), "attempt": claim.attempt}
-        return claim, DurableEvent(row["sequence"], turn_id, "turn_started", payload, row["claimed_at"])
+        return None if row is None else _claimed(tenant_id, turn_id, row)
 
     async def checkpoint(self, claim: Claim, text: str) -> str:
         """Keep the text so far. Returns `go`, `fenced`, or why the turn shall stop."""
@@ -146,13 +177,60 @@ class TurnStore:
         assert row is not None
         return row["outcome"], row["turn_id"]
 
+    async def change_owner(
+        self, tenant_id: UUID, conversation_id: UUID, expected_token: int, agent_id: str | None
+    ) -> asyncpg.Record:
+        """Give a conversation to an agent (None: to the assistant) if its token is still the expected one.
+
+        The row holds `outcome` (missing, changed, done), the `token` after it, and the turn that it `stopped`.
+        """
+        row = await self._database.fetchrow(
+            "SELECT * FROM owner_change($1,$2,$3,$4,$5)",
+            tenant_id,
+            conversation_id,
+            expected_token,
+            "bot" if agent_id is None else "agent",
+            agent_id,
+        )
+        assert row is not None
+        return row
+
+    async def say_as_owner(
+        self,
+        tenant_id: UUID,
+        agent_id: str,
+        conversation_id: UUID,
+        token: int,
+        text: str,
+        *,
+        request_id: str,
+        request_hash: bytes,
+        turn_id: UUID,
+        message_id: UUID,
+    ) -> asyncpg.Record:
+        """Commit what the owning agent says. `outcome` is said, joined, reused, missing, closed or changed."""
+        row = await self._database.fetchrow(
+            "SELECT * FROM owner_say($1,$2,$3,$4,$5,$6,$7,$8,$9)",
+            tenant_id,
+            agent_id,
+            conversation_id,
+            token,
+            turn_id,
+            message_id,
+            request_id,
+            request_hash,
+            text,
+        )
+        assert row is not None
+        return row
+
     async def open_watch(
         self, tenant_id: UUID, user_id: str, sees_all: bool, conversation_id: UUID
     ) -> tuple[Conversation, asyncpg.Record] | None:
         """The conversation and its running turn (turn_id, answer_id, attempt, checkpoint; null when none)."""
         row = await self._database.fetchrow(
-            "SELECT (w.conversation).*, w.turn_id, w.answer_id, w.attempt, w.checkpoint, w.active_turn_id "
-            "FROM watch_open($1,$2,$3,$4) w",
+            "SELECT (w.conversation).*, w.turn_id, w.answer_id, w.attempt, w.checkpoint, w.active_turn_id, "
+            "w.head_message_id FROM watch_open($1,$2,$3,$4) w",
             tenant_id,
             user_id,
             sees_all,
@@ -168,6 +246,31 @@ class TurnStore:
             "SELECT * FROM events_after($1,$2,$3,$4)", tenant_id, conversation_id, after, limit
         )
         return [DurableEvent(r["sequence"], r["turn_id"], r["kind"], r["payload"], r["created_at"]) for r in rows]
+
+
+def _claimed(tenant_id: UUID, turn_id: UUID, row: Any) -> tuple[Claim, DurableEvent]:
+    """What `turn_claim` gives, and the event that it wrote."""
+    context = dict(row["context"])
+    reader = context.pop(_READER, None)
+    claim = Claim(
+        tenant_id,
+        turn_id,
+        row["attempt"],
+        row["conversation_id"],
+        row["user_id"],
+        row["question_id"],
+        row["answer_id"],
+        row["question"],
+        AnswerOptions(**row["options"]),
+        AnswerContext(**context),
+        tuple((item["role"], item["text"]) for item in row["history"] if item["role"] != "summary"),
+        row["cancel_reason"],
+        row["accepted_at"],
+        reader,
+        next((item["text"] for item in row["history"] if item["role"] == "summary"), ""),
+    )
+    payload = {"message_id": str(claim.answer_id), "attempt": claim.attempt}
+    return claim, DurableEvent(row["sequence"], turn_id, "turn_started", payload, row["claimed_at"])
 
 
 def _title(text: str) -> str:

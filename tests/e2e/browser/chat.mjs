@@ -154,8 +154,9 @@ async function thumbs(page) {
 
 async function list(page) {
   await signIn(page);
-  const title = `Which currencies do you take, ${Date.now()}?`;
-  await ask(page, title);
+  // What it is called before and after a title is made of the question.
+  const title = `Which currencies do you take, ${Date.now()}`;
+  await ask(page, `${title}?`);
   await answered(page, 1);
   const entry = page.getByRole("link", { name: title });
   await entry.waitFor();

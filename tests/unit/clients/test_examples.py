@@ -56,4 +56,4 @@ async def test_documented_programs(server: FakeDeskwire, program: str) -> None:
 
 
 def test_the_documentation_has_programs() -> None:
-    assert len(PROGRAMS) == 5
+    assert len(PROGRAMS) == 6

@@ -272,7 +272,7 @@ def test_what_the_caller_says_rules() -> None:
         ("a.html", b"PK\x03\x04docx", DocumentFault.UNREADABLE),
         ("a.html", b"no element at all", DocumentFault.UNREADABLE),
         ("a.md", b"<!doctype html><html><body>Hi</body></html>", DocumentFault.UNREADABLE),
-        ("a.pdf", b"text", DocumentFault.UNSUPPORTED),
+        ("a.xlsx", b"text", DocumentFault.UNSUPPORTED),
         ("README", b"text", DocumentFault.UNSUPPORTED),
         ("a.md", b"x" * (MAX_DOCUMENT_BYTES + 1), DocumentFault.TOO_LARGE),
     ],

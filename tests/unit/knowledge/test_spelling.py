@@ -6,6 +6,7 @@ import pytest
 
 from deskwire_server.knowledge.spelling import corrected, correction, slips
 from deskwire_server.knowledge.text import stem
+from deskwire_server.understanding.language import detect_language
 
 TENANT = {"subscription": 20, "monthly": 9, "dashboard": 30, "studio": 4, "looker": 4, "connector": 3, "package": 2}
 STEMS = {stem(word): count for word, count in TENANT.items()}
@@ -13,7 +14,7 @@ STEMS = {stem(word): count for word, count in TENANT.items()}
 
 def _correct(question: str) -> str:
     found = {}
-    for slip in slips(question, STEMS):
+    for slip in slips(question, detect_language(question, default=""), STEMS):
         meant = correction(slip, {word: count for word, count in TENANT.items() if word[0] == slip.word[0]})
         if meant is not None:
             found[slip.word] = meant

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from deskwire_server.settings import Settings
@@ -38,10 +40,9 @@ def test_a_worker_learns_its_addresses_and_not_the_owner(monkeypatch: pytest.Mon
     assert not any("deskwire_owner" in value for value in environment.values())
 
 
-def test_a_worker_drains_within_what_stopping_may_take() -> None:
-    long = programs.worker(_settings(drain_grace=60), _STATE, (3, 4)).environment
-    short = programs.worker(_settings(drain_grace=0.5), _STATE, (3, 4)).environment
-    assert (float(long["DESKWIRE_DRAIN_GRACE"]), float(short["DESKWIRE_DRAIN_GRACE"])) == (programs.DRAIN_GRACE, 0.5)
+def test_a_worker_is_hurried_when_the_whole_stack_stops() -> None:
+    command = programs.worker(_settings(drain_grace=60), _STATE, (3, 4))
+    assert (command.stop_signal, command.death_signal) == (signal.SIGINT, signal.SIGINT)
 
 
 def test_the_vector_database_follows_the_database() -> None:

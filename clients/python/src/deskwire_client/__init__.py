@@ -14,6 +14,7 @@ from deskwire_client._chat import Chat
 from deskwire_client._client import DeskwireClient
 from deskwire_client._conversation import Answer, AnswerOptions, Conversation
 from deskwire_client._conversations import Conversations
+from deskwire_client._feed import TenantEvent
 from deskwire_client._import import ImportProgress
 from deskwire_client._knowledge import Articles
 from deskwire_client._retry import RetryPolicy
@@ -46,6 +47,8 @@ from deskwire_client.events import (
     ConversationUpdated,
     Event,
     Failed,
+    Missed,
+    RegenerationAccepted,
     Started,
     Status,
     TextDelta,
@@ -57,8 +60,11 @@ from deskwire_client.models import (
     Article,
     Citation,
     ConversationInfo,
+    ConversationOwner,
     ConversationStatus,
+    Feedback,
     FinishReason,
+    HistoryEntry,
     ImportOutcome,
     ImportResult,
     ImportSummary,
@@ -68,6 +74,7 @@ from deskwire_client.models import (
     Passage,
     SearchHit,
     SearchResults,
+    Sentiment,
     Usage,
     WhileAnswering,
 )
@@ -93,6 +100,7 @@ __all__ = [
     "Completed",
     "Conversation",
     "ConversationInfo",
+    "ConversationOwner",
     "ConversationStatus",
     "ConversationUpdated",
     "Conversations",
@@ -102,8 +110,10 @@ __all__ = [
     "Event",
     "Failed",
     "FailedPreconditionError",
+    "Feedback",
     "FieldViolation",
     "FinishReason",
+    "HistoryEntry",
     "ImportOutcome",
     "ImportProgress",
     "ImportResult",
@@ -113,18 +123,22 @@ __all__ = [
     "Message",
     "MessageRole",
     "MessageState",
+    "Missed",
     "NotFoundError",
     "OutOfRangeError",
     "Passage",
     "PermissionDeniedError",
+    "RegenerationAccepted",
     "ResourceExhaustedError",
     "RetryPolicy",
     "SearchHit",
     "SearchResults",
+    "Sentiment",
     "Started",
     "Status",
     "StreamState",
     "SyncDeskwireClient",
+    "TenantEvent",
     "TextDelta",
     "Tls",
     "TokenSource",

@@ -46,11 +46,14 @@ def open_channel(address: str, tls: bool | Tls | None) -> grpc.aio.Channel:
     if tls is None:
         tls = (not place.loopback) if place.encrypted is None else place.encrypted
     options: list[tuple[str, str | int]] = [
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 5_000),
+        # A frozen server is noticed within ten seconds.
+        ("grpc.keepalive_time_ms", 5_000),
+        ("grpc.keepalive_timeout_ms", 4_000),
         # Without this the core waits a minute for a frozen peer whatever the keepalive timeout says.
-        ("grpc.http2.ping_timeout_ms", 5_000),
+        ("grpc.http2.ping_timeout_ms", 4_000),
         ("grpc.keepalive_permit_without_calls", 0),
+        # Else it stops asking while only the server talks.
+        ("grpc.http2.max_pings_without_data", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 500),

@@ -15,11 +15,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from deskwire_client import _convert
 from deskwire_client._calls import Caller, new_request_id
-from deskwire_client._conversation import Answer, AnswerOptions, ContextInput, Target, user_message
+from deskwire_client._conversation import Answer, AnswerOptions, ContextInput, Target, accepted_request, user_message
 from deskwire_client._fold import Folder
 from deskwire_client._stream import Call, EventStream, StateCallback, StreamState
 from deskwire_client.errors import DeskwireError, UnavailableError
-from deskwire_client.events import Accepted, Cancelled, Completed, Event, Failed, Status
+from deskwire_client.events import Cancelled, Completed, Event, Failed, Status
 from deskwire_client.models import WhileAnswering
 
 _LONGEST_CLOSE = 5.0
@@ -42,7 +42,7 @@ class _Listener:
         if self._request_id is None or item is None or isinstance(item, DeskwireError):
             self.queue.put_nowait(item)
             return item is None or isinstance(item, DeskwireError)
-        if isinstance(item, Accepted) and item.message.request_id == self._request_id:
+        if accepted_request(item) == self._request_id:
             self._turn_id = item.turn_id
         if not self._turn_id or item.turn_id != self._turn_id:
             return False
@@ -74,7 +74,7 @@ class Chat:
         self._options = options
         self._state = state
         self._stub = ChatServiceStub(caller.channel)
-        self._pending: dict[str, chat_pb2.UserMessage] = {}
+        self._pending: dict[str, chat_pb2.ConverseRequest] = {}
         self._listeners: set[_Listener] = set()
         self._requests: asyncio.Queue[chat_pb2.ConverseRequest] | None = None
         self._connected = asyncio.Event()
@@ -123,16 +123,40 @@ class Chat:
         request_id: str | None = None,
         while_answering: WhileAnswering | None = None,
         options: AnswerOptions | None = None,
+        replaces_message_id: str = "",
     ) -> Answer:
-        """Ask, at once. The answer's events come by iterating it, and also by `events`."""
-        self._running_pump()
+        """Ask, at once. The answer's events come by iterating it, and also by `events`.
+
+        With `replaces_message_id` the question takes the place of that one, as in `Conversation.send`.
+        """
         key = request_id or new_request_id()
-        message = user_message(text, key, while_answering, options or self._options)
+        message = user_message(text, key, while_answering, options or self._options, replaces_message_id)
+        return self._ask(key, chat_pb2.ConverseRequest(message=message))
+
+    def regenerate(
+        self,
+        message_id: str,
+        *,
+        request_id: str | None = None,
+        while_answering: WhileAnswering | None = None,
+        options: AnswerOptions | None = None,
+    ) -> Answer:
+        """Answer the question `message_id`, or the one of that answer, once more, at once. Both answers are kept."""
+        key = request_id or new_request_id()
+        again = chat_pb2.Regeneration(
+            message_id=message_id, request_id=key, while_answering=_convert.while_answering(while_answering)
+        )
+        if options or self._options:
+            again.options.CopyFrom((options or self._options or AnswerOptions()).to_proto())
+        return self._ask(key, chat_pb2.ConverseRequest(regenerate=again))
+
+    def _ask(self, key: str, request: chat_pb2.ConverseRequest) -> Answer:
+        self._running_pump()
         listener = _Listener(request_id=key)
         self._listeners.add(listener)
-        self._pending[key] = message
+        self._pending[key] = request
         if self._connected.is_set():
-            self._write(chat_pb2.ConverseRequest(message=message))
+            self._write(request)
         if self._is_over:
             listener.hear(self._over)
         return Answer(key, self._events_of(listener), self._cancel)
@@ -231,8 +255,8 @@ class Chat:
             async for event in events:
                 if isinstance(event, Status):
                     self._on_status(event)
-                elif isinstance(event, Accepted):
-                    self._pending.pop(event.message.request_id, None)
+                elif (request_id := accepted_request(event)) is not None:
+                    self._pending.pop(request_id, None)
                 self._tell(event)
         except DeskwireError as error:
             over = error
@@ -250,8 +274,8 @@ class Chat:
             return
         # Only now: until the conversation is known, a question sent again could land in another one.
         self._connected.set()
-        for message in self._pending.values():
-            self._write(chat_pb2.ConverseRequest(message=message))
+        for request in self._pending.values():
+            self._write(request)
 
     def _on_state(self, state: StreamState) -> None:
         if state is not StreamState.CONNECTED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,9 +17,11 @@ from deskwire_client._channel import Tls, open_channel
 from deskwire_client._chat import Chat
 from deskwire_client._conversation import AnswerOptions, ContextInput, Conversation, NewConversationInput, Target
 from deskwire_client._conversations import Conversations
+from deskwire_client._feed import CursorCallback, Feed, TenantEvent
 from deskwire_client._import import FolderImport, ProgressCallback, find_documents
 from deskwire_client._retry import RetryPolicy
 from deskwire_client._stream import StateCallback
+from deskwire_client.events import Event
 from deskwire_client.models import ImportSummary, Message, SearchResults
 
 
@@ -136,6 +138,33 @@ class DeskwireClient:
         async with asyncio.timeout(timeout):
             return await self.conversation(context=context, options=options).ask(question, request_id=request_id)
 
+    def watch_events(
+        self,
+        *,
+        cursor: str | None = None,
+        from_beginning: bool = False,
+        kinds: Sequence[type[Event]] = (),
+        state: StateCallback | None = None,
+        on_cursor: CursorCallback | None = None,
+    ) -> AsyncGenerator[TenantEvent, None]:
+        """What happens in all conversations of the tenant, until the caller stops iterating, for administrators and
+        services: durable events, each once, those of one conversation in their order.
+
+        It begins behind `cursor`, else with the oldest event `from_beginning`, else now. `kinds` are classes of events,
+        such as `Completed`; none are all. `on_cursor` hears of each place to resume from, also between events: keep the
+        newest one once the events before it are handled.
+        """
+        feed = Feed(
+            self._caller,
+            cursor=cursor,
+            from_beginning=from_beginning,
+            kinds=kinds,
+            idle_timeout=self._idle_timeout,
+            on_state=state,
+            on_cursor=on_cursor,
+        )
+        return feed.tenant_events()
+
     async def search(
         self,
         query: str,
@@ -166,7 +195,7 @@ class DeskwireClient:
         tags: Sequence[str] = (),
         progress: ProgressCallback | None = None,
     ) -> ImportSummary:
-        """Import the Markdown, HTML and text files below a folder; a path to a file imports that one.
+        """Import the Markdown, HTML, text, PDF and Word files below a folder; a path to a file imports that one.
 
         Returns when everything that went in can be found. A file that is too large, can't be read or is refused becomes
         a failed result. Unchanged documents cost little, so an import that was cut short is simply repeated. Raises

@@ -16,8 +16,8 @@ from deskwire_client._calls import Caller, new_request_id
 from deskwire_client._fold import Folder
 from deskwire_client._stream import Call, EventStream, StateCallback
 from deskwire_client.errors import AnswerCancelledError, AnswerFailedError, UnavailableError
-from deskwire_client.events import Accepted, Cancelled, Completed, Event, Failed, Status
-from deskwire_client.models import Message, WhileAnswering
+from deskwire_client.events import Accepted, Cancelled, Completed, Event, Failed, Missed, RegenerationAccepted, Status
+from deskwire_client.models import ConversationInfo, Message, WhileAnswering
 
 ContextInput = Mapping[str, Any] | common_pb2.ChatContext | None
 """A `ChatContext` or its JSON form: `{"current_page": "/billing", "user_profile": {"name": "Ana"}}`."""
@@ -44,11 +44,18 @@ class AnswerOptions:
 
 
 def user_message(
-    text: str, request_id: str, while_answering: WhileAnswering | None, options: AnswerOptions | None
+    text: str,
+    request_id: str,
+    while_answering: WhileAnswering | None,
+    options: AnswerOptions | None,
+    replaces_message_id: str = "",
 ) -> chat_pb2.UserMessage:
     """The contract's message for a question."""
     message = chat_pb2.UserMessage(
-        text=text, request_id=request_id, while_answering=_convert.while_answering(while_answering)
+        text=text,
+        request_id=request_id,
+        while_answering=_convert.while_answering(while_answering),
+        replaces_message_id=replaces_message_id,
     )
     if options is not None:
         message.options.CopyFrom(options.to_proto())
@@ -76,6 +83,13 @@ class Target:
         return {"new_conversation": _convert.proto_of(conversation_pb2.Conversation, self.new)}
 
 
+def accepted_request(event: Event) -> str | None:
+    """The request id of an event that brings a turn in, None for any other event."""
+    if isinstance(event, Accepted):
+        return event.message.request_id
+    return event.request_id if isinstance(event, RegenerationAccepted) else None
+
+
 class _TurnOf:
     """Tells events of one question from those of others in the same conversation."""
 
@@ -85,9 +99,9 @@ class _TurnOf:
 
     def has(self, event: Event) -> bool:
         """Whether an event belongs to the question. Ask in the order of the stream."""
-        if isinstance(event, Accepted) and event.message.request_id == self._request_id:
+        if accepted_request(event) == self._request_id:
             self._turn_id = event.turn_id
-        if isinstance(event, Status):
+        if isinstance(event, Status | Missed):
             return False
         return not event.turn_id or not self._turn_id or event.turn_id == self._turn_id
 
@@ -116,7 +130,7 @@ class Answer(AsyncIterator[Event]):
 
     async def __anext__(self) -> Event:
         event = await anext(self._events)
-        if isinstance(event, Accepted):
+        if isinstance(event, Accepted | RegenerationAccepted):
             self.turn_id = event.turn_id
         return event
 
@@ -213,30 +227,62 @@ class Conversation:
         request_id: str | None = None,
         while_answering: WhileAnswering | None = None,
         options: AnswerOptions | None = None,
+        replaces_message_id: str = "",
     ) -> Answer:
         """Ask. Nothing is sent until the answer is iterated.
 
-        With the `request_id` of an earlier question the answer joins its turn, running or done. Iterating raises
-        DeskwireError when the question is refused, and when the server stays away for longer than the policy says.
+        With the `request_id` of an earlier question the answer joins its turn, running or done. With the id of an
+        earlier question in `replaces_message_id` this one takes its place, on a branch of its own; the earlier one is
+        kept. Iterating raises DeskwireError when the question is refused, and when the server stays away for longer
+        than the policy says.
         """
         key = request_id or new_request_id()
         request = chat_pb2.SendMessageRequest(
-            message=user_message(text, key, while_answering, options or self._options),
+            message=user_message(text, key, while_answering, options or self._options, replaces_message_id),
             context=self._context,
             **self._target.fields(),
         )
-        return Answer(key, self._events_of(request), self.cancel)
+        return Answer(key, self._events_of(self._chat.SendMessage, request, key), self.cancel)
 
-    async def _events_of(self, request: chat_pb2.SendMessageRequest) -> AsyncGenerator[Event, None]:
+    def regenerate(
+        self,
+        message_id: str,
+        *,
+        request_id: str | None = None,
+        while_answering: WhileAnswering | None = None,
+        options: AnswerOptions | None = None,
+    ) -> Answer:
+        """Answer once more the question `message_id`, or the one of the answer `message_id`. Both answers are kept.
+
+        As with `send`, nothing is sent until the answer is iterated. Raises ValueError in a conversation without an id.
+        """
+        if not self._target.conversation_id:
+            raise ValueError("nothing was said in this conversation yet")
+        key = request_id or new_request_id()
+        request = chat_pb2.RegenerateAnswerRequest(
+            conversation_id=self._target.conversation_id,
+            message_id=message_id,
+            request_id=key,
+            while_answering=_convert.while_answering(while_answering),
+            context=self._context,
+        )
+        if options or self._options:
+            request.options.CopyFrom((options or self._options or AnswerOptions()).to_proto())
+        return Answer(key, self._events_of(self._chat.RegenerateAnswer, request, key), self.cancel)
+
+    async def _events_of(
+        self, method: Any, request: chat_pb2.SendMessageRequest | chat_pb2.RegenerateAnswerRequest, request_id: str
+    ) -> AsyncGenerator[Event, None]:
         folder = Folder()
 
         async def connect(folder: Folder) -> Call:
             # Target and text stay as they were first sent, since a request id belongs to one body.
             if folder.cursor is not None:
                 request.after_sequence = folder.cursor
-            return self._chat.SendMessage(request, metadata=await self._caller.metadata())
+            call: Call = method(request, metadata=await self._caller.metadata())
+            return call
 
-        turn = _TurnOf(request.message.request_id)
+        turn = _TurnOf(request_id)
         stream = EventStream(
             self._caller,
             connect,
@@ -294,10 +340,13 @@ class Conversation:
         )
         return answer.cancelled
 
-    async def messages(self, *, newest_first: bool = False) -> AsyncIterator[Message]:
-        """Its messages, oldest first, page by page as they are needed. Raises DeskwireError."""
+    async def messages(self, *, newest_first: bool = False, all_branches: bool = False) -> AsyncIterator[Message]:
+        """Messages of its active branch, or of all, oldest first, page by page as they are needed.
+
+        Raises DeskwireError.
+        """
         request = conversation_pb2.ListMessagesRequest(
-            conversation_id=await self.open(), page_size=100, newest_first=newest_first
+            conversation_id=await self.open(), page_size=100, newest_first=newest_first, all_branches=all_branches
         )
         while True:
             page = await self._caller.unary(self._conversations.ListMessages, request)
@@ -306,6 +355,17 @@ class Conversation:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    async def select_branch(self, message_id: str, *, request_id: str | None = None) -> ConversationInfo:
+        """Make the newest branch through a message the active one: later questions continue it.
+
+        Raises NotFoundError, and FailedPreconditionError `ANSWER_RUNNING` while an answer runs or waits.
+        """
+        request = conversation_pb2.SelectBranchRequest(
+            conversation_id=await self.open(), message_id=message_id, request_id=request_id or new_request_id()
+        )
+        answer = await self._caller.unary(self._conversations.SelectBranch, request)
+        return _convert.conversation(answer.conversation)
 
     def with_options(self, options: AnswerOptions | None = None, context: ContextInput = None) -> Conversation:
         """The same conversation with other defaults for options and context."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from deskwire.v1 import conversation_pb2
@@ -11,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from deskwire_client import _convert
 from deskwire_client._calls import Caller, new_request_id
-from deskwire_client.models import ConversationInfo, ConversationStatus
+from deskwire_client.models import ConversationInfo, ConversationStatus, HistoryEntry
 
 
 def _status(value: ConversationStatus) -> conversation_pb2.ConversationStatus.ValueType:
@@ -41,6 +42,27 @@ class Conversations:
             page = await self._caller.unary(self._stub.ListConversations, request)
             for value in page.conversations:
                 yield _convert.conversation(value)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def history(
+        self, *, user_id: str = "", since: datetime | None = None, until: datetime | None = None, page_size: int = 100
+    ) -> AsyncIterator[HistoryEntry]:
+        """What a user asked and was answered in all conversations, latest first, page by page as they are needed.
+
+        The caller's own, or that of `user_id`, which is for agents, administrators and services; only what was asked
+        from `since` on and before `until`. Raises DeskwireError.
+        """
+        request = conversation_pb2.ListHistoryRequest(user_id=user_id, page_size=page_size)
+        if since is not None:
+            request.time.start_time.FromDatetime(since)
+        if until is not None:
+            request.time.end_time.FromDatetime(until)
+        while True:
+            page = await self._caller.unary(self._stub.ListHistory, request)
+            for value in page.entries:
+                yield _convert.history_entry(value)
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token

@@ -120,6 +120,28 @@ def message(value: common_pb2.Message) -> models.Message:
         answer=_details(value.answer) if value.HasField("answer") else None,
         request_id=value.request_id,
         parent_message_id=value.parent_message_id,
+        alternative_message_ids=tuple(value.alternative_message_ids),
+        feedback=_feedback(value.feedback) if value.HasField("feedback") else None,
+    )
+
+
+def _feedback(value: common_pb2.Feedback) -> models.Feedback:
+    return models.Feedback(
+        id=value.id,
+        user_id=value.user_id,
+        sentiment=enum_of(models.Sentiment, common_pb2.FeedbackSentiment, value.sentiment, "FEEDBACK_SENTIMENT_"),
+        rating=value.rating if value.HasField("rating") else None,
+        comment=value.comment,
+        categories=tuple(value.categories),
+    )
+
+
+def history_entry(value: conversation_pb2.HistoryEntry) -> models.HistoryEntry:
+    """A question and its answer."""
+    return models.HistoryEntry(
+        conversation_id=value.conversation_id,
+        question=message(value.question),
+        answer=message(value.answer) if value.HasField("answer") else None,
     )
 
 
@@ -148,6 +170,11 @@ def conversation(value: conversation_pb2.Conversation) -> models.ConversationInf
         end_time=time_of(value, "end_time"),
         etag=value.etag,
         active_turn_id=value.active_turn_id,
+        owner=enum_of(models.ConversationOwner, conversation_pb2.ConversationOwner, value.owner, "CONVERSATION_OWNER_"),
+        owner_token=value.owner_token,
+        head_message_id=value.head_message_id,
+        earliest_sequence=value.earliest_sequence,
+        summary=value.summary,
     )
 
 
@@ -222,6 +249,16 @@ def _accepted(raw: event_pb2.ConversationEvent, base: dict[str, Any]) -> events.
     return events.Accepted(message=message(value.message), queue_position=value.queue_position, **base)
 
 
+def _regeneration(raw: event_pb2.ConversationEvent, base: dict[str, Any]) -> events.Event:
+    value = raw.regeneration_accepted
+    return events.RegenerationAccepted(
+        question_message_id=value.question_message_id,
+        queue_position=value.queue_position,
+        request_id=value.request_id,
+        **base,
+    )
+
+
 def _started(raw: event_pb2.ConversationEvent, base: dict[str, Any]) -> events.Event:
     return events.Started(message_id=raw.turn_started.message_id, attempt=raw.turn_started.attempt, **base)
 
@@ -289,6 +326,7 @@ def _status(raw: event_pb2.ConversationEvent, base: dict[str, Any]) -> events.Ev
 
 _EVENTS = {
     "message_accepted": _accepted,
+    "regeneration_accepted": _regeneration,
     "turn_started": _started,
     "text_delta": _delta,
     "citations_found": _citations,

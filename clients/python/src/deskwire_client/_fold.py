@@ -45,6 +45,11 @@ class Folder:
         """Where to resume: the cursor, or the newest sequence when the first stream connected."""
         return self.cursor if self.cursor is not None else self._newest
 
+    def move(self, cursor: int) -> None:
+        """Go on from another place than the last one: events in between, or the server's memory of them, are gone."""
+        self.cursor = cursor
+        self._answers.clear()
+
     def fold(self, raw: event_pb2.ConversationEvent) -> list[Event]:
         """The events to hand on for one that arrived. Raises MissingTextError."""
         if raw.sequence and self.cursor is not None and raw.sequence <= self.cursor:

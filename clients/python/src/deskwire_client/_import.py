@@ -17,7 +17,7 @@ from deskwire_client import _convert, errors
 from deskwire_client._calls import Caller, new_request_id
 from deskwire_client.models import ImportOutcome, ImportResult, ImportSummary
 
-SUFFIXES = frozenset({".md", ".mdx", ".markdown", ".html", ".htm", ".txt"})
+SUFFIXES = frozenset({".md", ".mdx", ".markdown", ".html", ".htm", ".txt", ".pdf", ".docx"})
 """Kinds of files that an import takes."""
 MAX_DOCUMENT_BYTES = 3 * 1024 * 1024
 """Longest document."""

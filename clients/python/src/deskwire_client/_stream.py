@@ -19,7 +19,7 @@ from deskwire_client._convert import seconds_of
 from deskwire_client._fold import Folder, MissingTextError
 from deskwire_client._retry import Backoff
 from deskwire_client._status import error_of
-from deskwire_client.events import Event
+from deskwire_client.events import Event, Missed
 
 
 class StreamState(StrEnum):
@@ -101,6 +101,10 @@ class EventStream:
                         error = error_of(failure)
                 finally:
                     call.cancel()
+                moved = self._move(error)
+                if moved is not None:
+                    yield moved
+                    continue
                 await self._pause(error)
         finally:
             self._enter(StreamState.CLOSED)
@@ -114,7 +118,7 @@ class EventStream:
                 return
             raw: event_pb2.ConversationEvent = response.event
             self._enter(StreamState.CONNECTED)
-            folded = self._folder.fold(raw)
+            folded = self._take(response)
             if any(not _is_status(event) for event in folded) or time.monotonic() - connected_at > _SETTLED_AFTER:
                 self._backoff.progressed()
                 self._renewed = False
@@ -122,6 +126,24 @@ class EventStream:
                 yield event
             if raw.HasField("go_away"):
                 raise _RedirectedError(seconds_of(raw.go_away.reconnect_after))
+
+    def _take(self, response: Any) -> list[Event]:
+        """The events to hand on for a message of the stream."""
+        return self._folder.fold(response.event)
+
+    def _move(self, error: errors.DeskwireError) -> Missed | None:
+        """Resume from where the server can, if it refused the cursor and says which one it takes."""
+        earliest, last = error.metadata.get("earliest_sequence"), error.metadata.get("last_sequence")
+        if error.reason == "CURSOR_EXPIRED" and earliest is not None:
+            place = int(earliest) - 1
+        elif error.reason == "CURSOR_AHEAD" and last is not None:
+            place = int(last)
+        else:
+            return None
+        if self._folder.cursor == place:
+            return None
+        self._folder.move(place)
+        return Missed(conversation_id=self._folder.conversation_id, resumed_after=place)
 
     async def _pause(self, error: errors.DeskwireError) -> None:
         """Wait before the next call, or raise `error` when there is no point in one."""

@@ -38,6 +38,16 @@ class Accepted(EventBase):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RegenerationAccepted(EventBase):
+    """Another answer to an earlier question was asked for and is committed."""
+
+    question_message_id: str
+    queue_position: int = 0
+    """How many turns wait before this one."""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Started(EventBase):
     """An attempt to answer began. Throw away text of an earlier attempt."""
 
@@ -91,7 +101,7 @@ class Cancelled(EventBase):
     """The turn was stopped. Last event of its turn."""
 
     reason: str = ""
-    """Empty when somebody asked for it, `ABANDONED` when nobody watched."""
+    """Empty when somebody asked for it, `ABANDONED` when nobody watched, `OWNER_CHANGED` when a human took over."""
     partial_message: Message | None = None
 
 
@@ -126,8 +136,29 @@ class Status(EventBase):
     """Provider that answers by default."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Missed(EventBase):
+    """The place to resume from is gone: events were kept no longer, or the server was restored from a backup.
+
+    The stream goes on behind `resumed_after`; what happened meanwhile is in the conversation's messages.
+    """
+
+    resumed_after: int
+
+
 Event: TypeAlias = (
-    Accepted | Started | TextDelta | Citations | Completed | Failed | Cancelled | Typing | ConversationUpdated | Status
+    Accepted
+    | RegenerationAccepted
+    | Started
+    | TextDelta
+    | Citations
+    | Completed
+    | Failed
+    | Cancelled
+    | Typing
+    | ConversationUpdated
+    | Status
+    | Missed
 )
 """Any event."""
 

@@ -54,6 +54,24 @@ class ConversationStatus(StrEnum):
     BLOCKED = "blocked"
 
 
+class ConversationOwner(StrEnum):
+    """Who answers in a conversation."""
+
+    UNKNOWN = "unspecified"
+    BOT = "bot"
+    """The assistant."""
+    AGENT = "agent"
+    """A human agent."""
+
+
+class Sentiment(StrEnum):
+    """Whether somebody liked an answer."""
+
+    UNKNOWN = "unspecified"
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+
+
 class WhileAnswering(StrEnum):
     """What happens to a message that arrives during an answer."""
 
@@ -149,6 +167,19 @@ class AnswerDetails:
 
 
 @dataclass(frozen=True)
+class Feedback:
+    """What somebody thinks of an answer."""
+
+    id: str
+    user_id: str
+    sentiment: Sentiment
+    rating: int | None = None
+    """1, the worst, to 5, the best."""
+    comment: str = ""
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Message:
     """One message of a conversation."""
 
@@ -165,11 +196,25 @@ class Message:
     """Details of an answer; None for other messages."""
     request_id: str = ""
     parent_message_id: str = ""
+    alternative_message_ids: tuple[str, ...] = ()
+    """Messages in the same place, this one included, oldest first; empty when it is the only one, and in events."""
+    feedback: Feedback | None = None
+    """What the conversation's user thinks of an answer; None in events."""
 
     @property
     def citations(self) -> tuple[Citation, ...]:
         """Sources of the answer; empty for other messages."""
         return self.answer.citations if self.answer else ()
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """A question and its answer."""
+
+    conversation_id: str
+    question: Message
+    answer: Message | None = None
+    """None when the turn ended without text or has not ended."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +243,15 @@ class ConversationInfo:
     """Version for concurrent changes."""
     active_turn_id: str = ""
     """The turn that runs or waits now; empty when there is none."""
+    owner: ConversationOwner = ConversationOwner.BOT
+    owner_token: int = 1
+    """Rises with each change of owner."""
+    head_message_id: str = ""
+    """Newest message of the active branch."""
+    earliest_sequence: int = 1
+    """Sequence of the oldest event that is kept."""
+    summary: str = ""
+    """What was said before the messages that an answer still sees in full."""
 
 
 @dataclass(frozen=True)

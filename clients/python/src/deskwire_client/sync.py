@@ -103,6 +103,7 @@ class SyncConversation:
         self.ask = _blocking(conversation.ask)
         self.cancel = _blocking(conversation.cancel)
         self.messages = _iterating(conversation.messages)
+        self.select_branch = _blocking(conversation.select_branch)
         self.watch = _iterating(conversation.watch)
 
     @property
@@ -113,6 +114,10 @@ class SyncConversation:
     def send(self, text: str, **options: Any) -> SyncAnswer:
         """Ask. Arguments as for `deskwire_client.Conversation.send`."""
         return SyncAnswer(self._conversation.send(text, **options))
+
+    def regenerate(self, message_id: str, **options: Any) -> SyncAnswer:
+        """Answer once more. Arguments as for `deskwire_client.Conversation.regenerate`."""
+        return SyncAnswer(self._conversation.regenerate(message_id, **options))
 
 
 class SyncArticles:
@@ -134,6 +139,7 @@ class SyncConversations:
         self.update = _blocking(client.conversations.update)
         self.end = _blocking(client.conversations.end)
         self.list = _iterating(client.conversations.list)
+        self.history = _iterating(client.conversations.history)
 
 
 class SyncDeskwireClient:
@@ -147,6 +153,7 @@ class SyncDeskwireClient:
         self.articles = SyncArticles(self._client)
         self.conversations = SyncConversations(self._client)
         self.close = _blocking(self._client.close)
+        self.watch_events = _iterating(self._client.watch_events)
 
     def __enter__(self) -> Self:
         return self

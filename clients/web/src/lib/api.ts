@@ -5,4 +5,5 @@ export * from "../../../../generated/ts/deskwire/v1/conversation_pb";
 export * from "../../../../generated/ts/deskwire/v1/error_reason_pb";
 export * from "../../../../generated/ts/deskwire/v1/event_pb";
 export * from "../../../../generated/ts/deskwire/v1/feedback_pb";
+export * from "../../../../generated/ts/deskwire/v1/gap_pb";
 export * from "../../../../generated/ts/deskwire/v1/knowledge_pb";

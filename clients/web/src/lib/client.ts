@@ -3,7 +3,9 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, type Transport } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 
-import { type ChatContextSchema, ChatService, ConversationService, FeedbackService, KnowledgeService } from "./api";
+import {
+  type ChatContextSchema, ChatService, ConversationService, FeedbackService, KnowledgeGapService, KnowledgeService,
+} from "./api";
 import { type Backoff, DEFAULT_BACKOFF } from "./backoff";
 import { createTypedClient } from "./calls";
 import { Conversation, type ConversationTarget } from "./conversation";
@@ -39,6 +41,8 @@ export class DeskwireClient {
   readonly conversations: Client<typeof ConversationService>;
   /** What people think of answers and conversations. */
   readonly feedback: Client<typeof FeedbackService>;
+  /** Questions that the articles do not answer yet; for administrators. */
+  readonly gaps: Client<typeof KnowledgeGapService>;
   /** Articles and search. */
   readonly knowledge: Client<typeof KnowledgeService>;
   readonly #options: DeskwireClientOptions;
@@ -66,6 +70,7 @@ export class DeskwireClient {
     this.chat = createTypedClient(ChatService, transport);
     this.conversations = createTypedClient(ConversationService, transport);
     this.feedback = createTypedClient(FeedbackService, transport);
+    this.gaps = createTypedClient(KnowledgeGapService, transport);
     this.knowledge = createTypedClient(KnowledgeService, transport);
   }
 

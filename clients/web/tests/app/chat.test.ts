@@ -8,23 +8,25 @@ import { World } from "../../mock/world";
 import { api, DeskwireClient } from "../../src/lib";
 import type { Answer, Question } from "../../src/app/model/transcript";
 import { Chat, provider } from "../../src/app/state/chat";
+import { closeGap, gaps, gapsState, loadGaps, questionsOf } from "../../src/app/state/gaps";
 import { notices } from "../../src/app/state/notices";
+import { client } from "../../src/app/state/session";
 
 const QUESTION = "How do I change my plan?";
 const open: Chat[] = [];
 
-function setUp(): { world: World; chat: (id?: string) => Chat; created: string[] } {
+function setUp(): { world: World; client: DeskwireClient; chat: (id?: string) => Chat; created: string[] } {
   const world = new World();
   world.wordDelay = 1;
   const created: string[] = [];
   const backoff = { baseMs: 1, capMs: 2 };
-  const client = new DeskwireClient({ token: "t", transport: createMockTransport(world), fetch: createMockFetch(world), backoff });
+  const made = new DeskwireClient({ token: "t", transport: createMockTransport(world), fetch: createMockFetch(world), backoff });
   const chat = (id?: string): Chat => {
-    const made = new Chat(client, id, (conversationId) => created.push(conversationId));
-    open.push(made);
-    return made;
+    const opened = new Chat(made, id, (conversationId) => created.push(conversationId));
+    open.push(opened);
+    return opened;
   };
-  return { world, chat, created };
+  return { world, client: made, chat, created };
 }
 
 afterEach(() => {
@@ -138,6 +140,23 @@ describe("Chat", () => {
     await judging;
     expect(again.items.value[1]).toMatchObject({ sentiment: api.FeedbackSentiment.POSITIVE });
     expect(notices.value.at(-1)).toMatchObject({ kind: "error" });
+  });
+
+  it("lists open questions and closes them", async () => {
+    const { world, client: connected } = setUp();
+    const signedIn = vi.spyOn(client, "value", "get").mockReturnValue(connected);
+    await loadGaps();
+    expect(gaps.value.map(({ question }) => question)).toEqual(["Can I pay by invoice?", "Is there an app for my phone?"]);
+    const [first, second] = gaps.value as [api.KnowledgeGap, api.KnowledgeGap];
+    expect((await questionsOf(first.id)).map(({ text }) => text)).toEqual([first.question]);
+    await closeGap(first.id, "article");
+    expect(gaps.value).toEqual([second]);
+    world.faults.away = true;
+    await closeGap(second.id);
+    expect(gaps.value).toEqual([second]);
+    await loadGaps();
+    expect(gapsState.value).toBe("failed");
+    signedIn.mockRestore();
   });
 
   it("says why a conversation can't be opened", async () => {

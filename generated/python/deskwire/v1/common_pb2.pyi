@@ -428,7 +428,7 @@ class Message(_message.Message):
     @_builtins.property
     def alternative_message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Messages that stand in the same place, this one included, oldest first: versions of a question, or answers to the
-        same one. Empty when there is only one. Filled in lists, not in events.
+        same one. Empty when there is only one. Filled by `ListMessages`.
         """
 
     def __init__(

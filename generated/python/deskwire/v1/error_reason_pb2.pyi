@@ -104,6 +104,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A document is larger than allowed. Code INVALID_ARGUMENT."""
     ERROR_REASON_DOCUMENT_TYPE_UNSUPPORTED: _ErrorReason.ValueType  # 73
     """The kind of document is not supported. Code INVALID_ARGUMENT."""
+    ERROR_REASON_SOURCE_LIMIT_REACHED: _ErrorReason.ValueType  # 74
+    """The tenant has as many sources as it may: `{ "limit": "100" }`. Code FAILED_PRECONDITION."""
+    ERROR_REASON_PAGE_UNREACHABLE: _ErrorReason.ValueType  # 75
+    """A page of a source could not be fetched. Seen in lists of pages."""
+    ERROR_REASON_INTENTS_INSUFFICIENT: _ErrorReason.ValueType  # 80
+    """There are fewer than two intents with two examples each to learn from. Code FAILED_PRECONDITION."""
+    ERROR_REASON_INTENTS_NOT_TRAINED: _ErrorReason.ValueType  # 81
+    """The tenant's own intents have more examples than can be learned in a call: train them. Code FAILED_PRECONDITION."""
+    ERROR_REASON_INTENT_LIMIT_REACHED: _ErrorReason.ValueType  # 82
+    """There are as many intents or examples as a tenant may have: `{ "limit": "1000" }`. Code FAILED_PRECONDITION."""
+    ERROR_REASON_TRAINING_FAILED: _ErrorReason.ValueType  # 83
+    """A training ended without a result; what was trained before still answers. Code FAILED_PRECONDITION."""
+    ERROR_REASON_EMBEDDER_UNKNOWN: _ErrorReason.ValueType  # 90
+    """The server has no embedder of this name: `{ "embedder": "x" }`. Code FAILED_PRECONDITION."""
+    ERROR_REASON_EMBEDDER_NOT_READY: _ErrorReason.ValueType  # 91
+    """The embedder's vectors are not all there yet: `{ "embedder": "x" }`. Code FAILED_PRECONDITION."""
+    ERROR_REASON_EMBEDDER_ACTIVE: _ErrorReason.ValueType  # 92
+    """Search uses the embedder: `{ "embedder": "x" }`. Make another one active first. Code FAILED_PRECONDITION."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Sent as `google.rpc.ErrorInfo.reason` without the `ERROR_REASON_` prefix, with the domain
@@ -196,4 +214,22 @@ ERROR_REASON_DOCUMENT_TOO_LARGE: ErrorReason.ValueType  # 72
 """A document is larger than allowed. Code INVALID_ARGUMENT."""
 ERROR_REASON_DOCUMENT_TYPE_UNSUPPORTED: ErrorReason.ValueType  # 73
 """The kind of document is not supported. Code INVALID_ARGUMENT."""
+ERROR_REASON_SOURCE_LIMIT_REACHED: ErrorReason.ValueType  # 74
+"""The tenant has as many sources as it may: `{ "limit": "100" }`. Code FAILED_PRECONDITION."""
+ERROR_REASON_PAGE_UNREACHABLE: ErrorReason.ValueType  # 75
+"""A page of a source could not be fetched. Seen in lists of pages."""
+ERROR_REASON_INTENTS_INSUFFICIENT: ErrorReason.ValueType  # 80
+"""There are fewer than two intents with two examples each to learn from. Code FAILED_PRECONDITION."""
+ERROR_REASON_INTENTS_NOT_TRAINED: ErrorReason.ValueType  # 81
+"""The tenant's own intents have more examples than can be learned in a call: train them. Code FAILED_PRECONDITION."""
+ERROR_REASON_INTENT_LIMIT_REACHED: ErrorReason.ValueType  # 82
+"""There are as many intents or examples as a tenant may have: `{ "limit": "1000" }`. Code FAILED_PRECONDITION."""
+ERROR_REASON_TRAINING_FAILED: ErrorReason.ValueType  # 83
+"""A training ended without a result; what was trained before still answers. Code FAILED_PRECONDITION."""
+ERROR_REASON_EMBEDDER_UNKNOWN: ErrorReason.ValueType  # 90
+"""The server has no embedder of this name: `{ "embedder": "x" }`. Code FAILED_PRECONDITION."""
+ERROR_REASON_EMBEDDER_NOT_READY: ErrorReason.ValueType  # 91
+"""The embedder's vectors are not all there yet: `{ "embedder": "x" }`. Code FAILED_PRECONDITION."""
+ERROR_REASON_EMBEDDER_ACTIVE: ErrorReason.ValueType  # 92
+"""Search uses the embedder: `{ "embedder": "x" }`. Make another one active first. Code FAILED_PRECONDITION."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

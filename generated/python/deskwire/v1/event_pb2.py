@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x65skwire/v1/event.proto\x12\x0b\x64\x65skwire.v1\x1a\x18\x64\x65skwire/v1/common.proto\x1a\x1e\x64\x65skwire/v1/conversation.proto\x1a\x1e\x64\x65skwire/v1/error_reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x06\n\x11\x43onversationEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x63onversation_id\x18\x03 \x01(\t\x12\x0f\n\x07turn_id\x18\x04 \x01(\t\x12:\n\x11\x63onnection_status\x18\n \x01(\x0b\x32\x1d.deskwire.v1.ConnectionStatusH\x00\x12\x38\n\x10message_accepted\x18\x0b \x01(\x0b\x32\x1c.deskwire.v1.MessageAcceptedH\x00\x12\x30\n\x0cturn_started\x18\x0c \x01(\x0b\x32\x18.deskwire.v1.TurnStartedH\x00\x12%\n\x06typing\x18\r \x01(\x0b\x32\x13.deskwire.v1.TypingH\x00\x12,\n\ntext_delta\x18\x0e \x01(\x0b\x32\x16.deskwire.v1.TextDeltaH\x00\x12\x36\n\x0f\x63itations_found\x18\x0f \x01(\x0b\x32\x1b.deskwire.v1.CitationsFoundH\x00\x12:\n\x11message_completed\x18\x10 \x01(\x0b\x32\x1d.deskwire.v1.MessageCompletedH\x00\x12.\n\x0bturn_failed\x18\x11 \x01(\x0b\x32\x17.deskwire.v1.TurnFailedH\x00\x12\x34\n\x0eturn_cancelled\x18\x12 \x01(\x0b\x32\x1a.deskwire.v1.TurnCancelledH\x00\x12+\n\theartbeat\x18\x13 \x01(\x0b\x32\x16.deskwire.v1.HeartbeatH\x00\x12&\n\x07go_away\x18\x14 \x01(\x0b\x32\x13.deskwire.v1.GoAwayH\x00\x12@\n\x14\x63onversation_changed\x18\x15 \x01(\x0b\x32 .deskwire.v1.ConversationChangedH\x00\x12\x42\n\x15regeneration_accepted\x18\x16 \x01(\x0b\x32!.deskwire.v1.RegenerationAcceptedH\x00\x42\x07\n\x05\x65vent\"\xd7\x01\n\x10\x43onnectionStatus\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12*\n\x07latency\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x63onversation\x18\x04 \x01(\x0b\x32\x19.deskwire.v1.Conversation\x12\x10\n\x08\x64\x65graded\x18\x05 \x03(\t\x12\x10\n\x08provider\x18\x06 \x01(\t\"P\n\x0fMessageAccepted\x12%\n\x07message\x18\x01 \x01(\x0b\x32\x14.deskwire.v1.Message\x12\x16\n\x0equeue_position\x18\x02 \x01(\x05\"K\n\x14RegenerationAccepted\x12\x1b\n\x13question_message_id\x18\x01 \x01(\t\x12\x16\n\x0equeue_position\x18\x02 \x01(\x05\"2\n\x0bTurnStarted\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"\x7f\n\x06Typing\x12&\n\x04role\x18\x01 \x01(\x0e\x32\x18.deskwire.v1.MessageRole\x12\x11\n\tis_typing\x18\x02 \x01(\x08\x12:\n\x17\x65stimated_response_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"N\n\tTextDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0e\n\x06offset\x18\x03 \x01(\x05\x12\x0c\n\x04text\x18\x04 \x01(\t\"N\n\x0e\x43itationsFound\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12(\n\tcitations\x18\x02 \x03(\x0b\x32\x15.deskwire.v1.Citation\"9\n\x10MessageCompleted\x12%\n\x07message\x18\x01 \x01(\x0b\x32\x14.deskwire.v1.Message\"\x89\x01\n\nTurnFailed\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.deskwire.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\x12-\n\x0fpartial_message\x18\x04 \x01(\x0b\x32\x14.deskwire.v1.Message\"h\n\rTurnCancelled\x12-\n\x0fpartial_message\x18\x01 \x01(\x0b\x32\x14.deskwire.v1.Message\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.deskwire.v1.ErrorReason\"<\n\tHeartbeat\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"~\n\x06GoAway\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.deskwire.v1.ErrorReason\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x32\n\x0freconnect_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x13\x43onversationChanged\x12/\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x19.deskwire.v1.Conversationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x65skwire/v1/event.proto\x12\x0b\x64\x65skwire.v1\x1a\x18\x64\x65skwire/v1/common.proto\x1a\x1e\x64\x65skwire/v1/conversation.proto\x1a\x1e\x64\x65skwire/v1/error_reason.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x06\n\x11\x43onversationEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x63onversation_id\x18\x03 \x01(\t\x12\x0f\n\x07turn_id\x18\x04 \x01(\t\x12:\n\x11\x63onnection_status\x18\n \x01(\x0b\x32\x1d.deskwire.v1.ConnectionStatusH\x00\x12\x38\n\x10message_accepted\x18\x0b \x01(\x0b\x32\x1c.deskwire.v1.MessageAcceptedH\x00\x12\x30\n\x0cturn_started\x18\x0c \x01(\x0b\x32\x18.deskwire.v1.TurnStartedH\x00\x12%\n\x06typing\x18\r \x01(\x0b\x32\x13.deskwire.v1.TypingH\x00\x12,\n\ntext_delta\x18\x0e \x01(\x0b\x32\x16.deskwire.v1.TextDeltaH\x00\x12\x36\n\x0f\x63itations_found\x18\x0f \x01(\x0b\x32\x1b.deskwire.v1.CitationsFoundH\x00\x12:\n\x11message_completed\x18\x10 \x01(\x0b\x32\x1d.deskwire.v1.MessageCompletedH\x00\x12.\n\x0bturn_failed\x18\x11 \x01(\x0b\x32\x17.deskwire.v1.TurnFailedH\x00\x12\x34\n\x0eturn_cancelled\x18\x12 \x01(\x0b\x32\x1a.deskwire.v1.TurnCancelledH\x00\x12+\n\theartbeat\x18\x13 \x01(\x0b\x32\x16.deskwire.v1.HeartbeatH\x00\x12&\n\x07go_away\x18\x14 \x01(\x0b\x32\x13.deskwire.v1.GoAwayH\x00\x12@\n\x14\x63onversation_changed\x18\x15 \x01(\x0b\x32 .deskwire.v1.ConversationChangedH\x00\x12\x42\n\x15regeneration_accepted\x18\x16 \x01(\x0b\x32!.deskwire.v1.RegenerationAcceptedH\x00\x42\x07\n\x05\x65vent\"\xd7\x01\n\x10\x43onnectionStatus\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12*\n\x07latency\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x63onversation\x18\x04 \x01(\x0b\x32\x19.deskwire.v1.Conversation\x12\x10\n\x08\x64\x65graded\x18\x05 \x03(\t\x12\x10\n\x08provider\x18\x06 \x01(\t\"P\n\x0fMessageAccepted\x12%\n\x07message\x18\x01 \x01(\x0b\x32\x14.deskwire.v1.Message\x12\x16\n\x0equeue_position\x18\x02 \x01(\x05\"_\n\x14RegenerationAccepted\x12\x1b\n\x13question_message_id\x18\x01 \x01(\t\x12\x16\n\x0equeue_position\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"2\n\x0bTurnStarted\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\"\x7f\n\x06Typing\x12&\n\x04role\x18\x01 \x01(\x0e\x32\x18.deskwire.v1.MessageRole\x12\x11\n\tis_typing\x18\x02 \x01(\x08\x12:\n\x17\x65stimated_response_time\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"N\n\tTextDelta\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x0e\n\x06offset\x18\x03 \x01(\x05\x12\x0c\n\x04text\x18\x04 \x01(\t\"N\n\x0e\x43itationsFound\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12(\n\tcitations\x18\x02 \x03(\x0b\x32\x15.deskwire.v1.Citation\"9\n\x10MessageCompleted\x12%\n\x07message\x18\x01 \x01(\x0b\x32\x14.deskwire.v1.Message\"\x89\x01\n\nTurnFailed\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.deskwire.v1.ErrorReason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\x12-\n\x0fpartial_message\x18\x04 \x01(\x0b\x32\x14.deskwire.v1.Message\"h\n\rTurnCancelled\x12-\n\x0fpartial_message\x18\x01 \x01(\x0b\x32\x14.deskwire.v1.Message\x12(\n\x06reason\x18\x02 \x01(\x0e\x32\x18.deskwire.v1.ErrorReason\"<\n\tHeartbeat\x12/\n\x0bserver_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"~\n\x06GoAway\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.deskwire.v1.ErrorReason\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x32\n\x0freconnect_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x13\x43onversationChanged\x12/\n\x0c\x63onversation\x18\x01 \x01(\x0b\x32\x19.deskwire.v1.Conversationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,25 +43,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MESSAGEACCEPTED']._serialized_start=1243
   _globals['_MESSAGEACCEPTED']._serialized_end=1323
   _globals['_REGENERATIONACCEPTED']._serialized_start=1325
-  _globals['_REGENERATIONACCEPTED']._serialized_end=1400
-  _globals['_TURNSTARTED']._serialized_start=1402
-  _globals['_TURNSTARTED']._serialized_end=1452
-  _globals['_TYPING']._serialized_start=1454
-  _globals['_TYPING']._serialized_end=1581
-  _globals['_TEXTDELTA']._serialized_start=1583
-  _globals['_TEXTDELTA']._serialized_end=1661
-  _globals['_CITATIONSFOUND']._serialized_start=1663
-  _globals['_CITATIONSFOUND']._serialized_end=1741
-  _globals['_MESSAGECOMPLETED']._serialized_start=1743
-  _globals['_MESSAGECOMPLETED']._serialized_end=1800
-  _globals['_TURNFAILED']._serialized_start=1803
-  _globals['_TURNFAILED']._serialized_end=1940
-  _globals['_TURNCANCELLED']._serialized_start=1942
-  _globals['_TURNCANCELLED']._serialized_end=2046
-  _globals['_HEARTBEAT']._serialized_start=2048
-  _globals['_HEARTBEAT']._serialized_end=2108
-  _globals['_GOAWAY']._serialized_start=2110
-  _globals['_GOAWAY']._serialized_end=2236
-  _globals['_CONVERSATIONCHANGED']._serialized_start=2238
-  _globals['_CONVERSATIONCHANGED']._serialized_end=2308
+  _globals['_REGENERATIONACCEPTED']._serialized_end=1420
+  _globals['_TURNSTARTED']._serialized_start=1422
+  _globals['_TURNSTARTED']._serialized_end=1472
+  _globals['_TYPING']._serialized_start=1474
+  _globals['_TYPING']._serialized_end=1601
+  _globals['_TEXTDELTA']._serialized_start=1603
+  _globals['_TEXTDELTA']._serialized_end=1681
+  _globals['_CITATIONSFOUND']._serialized_start=1683
+  _globals['_CITATIONSFOUND']._serialized_end=1761
+  _globals['_MESSAGECOMPLETED']._serialized_start=1763
+  _globals['_MESSAGECOMPLETED']._serialized_end=1820
+  _globals['_TURNFAILED']._serialized_start=1823
+  _globals['_TURNFAILED']._serialized_end=1960
+  _globals['_TURNCANCELLED']._serialized_start=1962
+  _globals['_TURNCANCELLED']._serialized_end=2066
+  _globals['_HEARTBEAT']._serialized_start=2068
+  _globals['_HEARTBEAT']._serialized_end=2128
+  _globals['_GOAWAY']._serialized_start=2130
+  _globals['_GOAWAY']._serialized_end=2256
+  _globals['_CONVERSATIONCHANGED']._serialized_start=2258
+  _globals['_CONVERSATIONCHANGED']._serialized_end=2328
 # @@protoc_insertion_point(module_scope)

@@ -232,19 +232,23 @@ class RegenerationAccepted(_message.Message):
 
     QUESTION_MESSAGE_ID_FIELD_NUMBER: _builtins.int
     QUEUE_POSITION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     question_message_id: _builtins.str
     """The question, which keeps its id and place."""
     queue_position: _builtins.int
     """How many turns wait before this one; 0 when it runs at once."""
+    request_id: _builtins.str
+    """The request id that it was sent with."""
     def __init__(
         self,
         *,
         question_message_id: _builtins.str = ...,
         queue_position: _builtins.int = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["question_message_id", b"question_message_id", "queue_position", b"queue_position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["question_message_id", b"question_message_id", "queue_position", b"queue_position", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -372,14 +376,14 @@ Global___CitationsFound: _TypeAlias = CitationsFound  # noqa: Y015
 
 @_typing.final
 class MessageCompleted(_message.Message):
-    """An answer is whole and committed."""
+    """An answer is whole and committed. Also brings in what a human agent says, as a turn of its own without a question."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def message(self) -> _common_pb2.Message:
-        """The answer, with its details."""
+        """The answer, with its details, or the agent's message."""
 
     def __init__(
         self,

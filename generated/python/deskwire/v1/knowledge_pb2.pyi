@@ -56,6 +56,81 @@ IMPORT_OUTCOME_FAILED: ImportOutcome.ValueType  # 4
 """The document was refused; `reason` and `message` say why."""
 Global___ImportOutcome: _TypeAlias = ImportOutcome  # noqa: Y015
 
+class _EmbedderStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EmbedderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EmbedderStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EMBEDDER_STATUS_UNSPECIFIED: _EmbedderStatus.ValueType  # 0
+    """Never sent."""
+    EMBEDDER_STATUS_AVAILABLE: _EmbedderStatus.ValueType  # 1
+    """The server has it, the tenant does not use it."""
+    EMBEDDER_STATUS_BUILDING: _EmbedderStatus.ValueType  # 2
+    """Its vectors are being made; search does not use them."""
+    EMBEDDER_STATUS_READY: _EmbedderStatus.ValueType  # 3
+    """All passages have its vectors, and new ones get theirs; it can be made active."""
+    EMBEDDER_STATUS_ACTIVE: _EmbedderStatus.ValueType  # 4
+    """Search uses it."""
+    EMBEDDER_STATUS_RETIRED: _EmbedderStatus.ValueType  # 5
+    """It was given up."""
+
+class EmbedderStatus(_EmbedderStatus, metaclass=_EmbedderStatusEnumTypeWrapper):
+    """What a tenant has of an embedder."""
+
+EMBEDDER_STATUS_UNSPECIFIED: EmbedderStatus.ValueType  # 0
+"""Never sent."""
+EMBEDDER_STATUS_AVAILABLE: EmbedderStatus.ValueType  # 1
+"""The server has it, the tenant does not use it."""
+EMBEDDER_STATUS_BUILDING: EmbedderStatus.ValueType  # 2
+"""Its vectors are being made; search does not use them."""
+EMBEDDER_STATUS_READY: EmbedderStatus.ValueType  # 3
+"""All passages have its vectors, and new ones get theirs; it can be made active."""
+EMBEDDER_STATUS_ACTIVE: EmbedderStatus.ValueType  # 4
+"""Search uses it."""
+EMBEDDER_STATUS_RETIRED: EmbedderStatus.ValueType  # 5
+"""It was given up."""
+Global___EmbedderStatus: _TypeAlias = EmbedderStatus  # noqa: Y015
+
+@_typing.final
+class Audience(_message.Message):
+    """Whom an article is for. Lists that are empty restrict nothing; of a list one value has to fit, and every list has to.
+    Who asks is told by the token alone. Administrators and services see every article; a service that acts for a user
+    sees what a user without a plan sees.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLES_FIELD_NUMBER: _builtins.int
+    PLANS_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that may read it: `user`, `agent`, `admin`, `service`."""
+
+    @_builtins.property
+    def plans(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Plans of which users may read it, as the token's `plan` names them. Agents serve customers of every plan."""
+
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Languages of its readers as BCP 47 tags, compared with the token's `langs`; a token without them sees all."""
+
+    def __init__(
+        self,
+        *,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        plans: _abc.Iterable[_builtins.str] | None = ...,
+        languages: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["languages", b"languages", "plans", b"plans", "roles", b"roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Audience: _TypeAlias = Audience  # noqa: Y015
+
 @_typing.final
 class Article(_message.Message):
     """An article."""
@@ -74,6 +149,7 @@ class Article(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     PASSAGE_COUNT_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, a UUID made by the server."""
     title: _builtins.str
@@ -104,6 +180,12 @@ class Article(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When its content was last changed, by the document's own word where it gives one."""
 
+    @_builtins.property
+    def audience(self) -> Global___Audience:
+        """Whom it is for; absent: everybody in the tenant. A search, a list and an answer leave it out for others, and to
+        them it is not found.
+        """
+
     def __init__(
         self,
         *,
@@ -119,10 +201,11 @@ class Article(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         passage_count: _builtins.int = ...,
+        audience: Global___Audience | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "content", b"content", "create_time", b"create_time", "etag", b"etag", "id", b"id", "language", b"language", "passage_count", b"passage_count", "source_path", b"source_path", "tags", b"tags", "title", b"title", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "category", b"category", "content", b"content", "create_time", b"create_time", "etag", b"etag", "id", b"id", "language", b"language", "passage_count", b"passage_count", "source_path", b"source_path", "tags", b"tags", "title", b"title", "update_time", b"update_time", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -495,7 +578,7 @@ class UpdateArticleRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of `title content category tags url language` to change; empty for all that are set."""
+        """Which of `title content category tags url language audience` to change; empty for all that are set."""
 
     def __init__(
         self,
@@ -596,6 +679,7 @@ class ImportArticlesRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
     source_path: _builtins.str
     """Path relative to the folder, with `/` and without `..`, 1 to 1,024 characters; the document's identity in the tenant.
     A document with another one is reported and the rest goes in.
@@ -603,7 +687,9 @@ class ImportArticlesRequest(_message.Message):
     content: _builtins.bytes
     """The file's bytes, at most 3 MiB; a larger one is reported and the rest goes in."""
     media_type: _builtins.str
-    """`text/markdown`, `text/mdx`, `text/html` or `text/plain`; told from the path when empty."""
+    """`text/markdown`, `text/mdx`, `text/html`, `text/plain`, `application/pdf`, or that of Word documents
+    (`application/vnd.openxmlformats-officedocument.wordprocessingml.document`); told from the path when empty.
+    """
     category: _builtins.str
     """Category, if the document's own shall not rule."""
     url: _builtins.str
@@ -613,6 +699,10 @@ class ImportArticlesRequest(_message.Message):
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Tags added to the document's own."""
+
+    @_builtins.property
+    def audience(self) -> Global___Audience:
+        """Whom the article is for. Absent: a known article keeps its audience, a new one is for everybody."""
 
     def __init__(
         self,
@@ -624,10 +714,11 @@ class ImportArticlesRequest(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         url: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        audience: Global___Audience | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "content", b"content", "media_type", b"media_type", "request_id", b"request_id", "source_path", b"source_path", "tags", b"tags", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "category", b"category", "content", b"content", "media_type", b"media_type", "request_id", b"request_id", "source_path", b"source_path", "tags", b"tags", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -718,3 +809,334 @@ class ImportArticlesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportArticlesResponse: _TypeAlias = ImportArticlesResponse  # noqa: Y015
+
+@_typing.final
+class EmbedderComparison(_message.Message):
+    """How an embedder finds beside the one that was active when it was done. The questions are sentences of the articles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BESIDE_FIELD_NUMBER: _builtins.int
+    SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
+    OVERLAP_AT_10_FIELD_NUMBER: _builtins.int
+    OWN_ARTICLE_AT_10_FIELD_NUMBER: _builtins.int
+    OWN_ARTICLE_AT_10_BESIDE_FIELD_NUMBER: _builtins.int
+    beside: _builtins.str
+    """The embedder that was active."""
+    sample_count: _builtins.int
+    """How many questions were asked."""
+    overlap_at_10: _builtins.float
+    """Share of the nearest ten passages that both found, 0 to 1, on average."""
+    own_article_at_10: _builtins.float
+    """Share of questions whose own article is among the ten nearest, by this embedder."""
+    own_article_at_10_beside: _builtins.float
+    """The same by the embedder beside it."""
+    def __init__(
+        self,
+        *,
+        beside: _builtins.str = ...,
+        sample_count: _builtins.int = ...,
+        overlap_at_10: _builtins.float = ...,
+        own_article_at_10: _builtins.float = ...,
+        own_article_at_10_beside: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside", b"beside", "overlap_at_10", b"overlap_at_10", "own_article_at_10", b"own_article_at_10", "own_article_at_10_beside", b"own_article_at_10_beside", "sample_count", b"sample_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbedderComparison: _TypeAlias = EmbedderComparison  # noqa: Y015
+
+@_typing.final
+class Embedder(_message.Message):
+    """An embedder of a tenant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    PASSAGE_COUNT_FIELD_NUMBER: _builtins.int
+    EMBEDDED_COUNT_FIELD_NUMBER: _builtins.int
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    READY_TIME_FIELD_NUMBER: _builtins.int
+    ACTIVATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, such as `local/all-MiniLM-L6-v2`."""
+    dimensions: _builtins.int
+    """Length of its vectors."""
+    status: Global___EmbedderStatus.ValueType
+    """What the tenant has of it."""
+    available: _builtins.bool
+    """Whether this server has it. One that it has not gets no vectors; an active one then leaves search to another
+    embedder that is ready, or to words.
+    """
+    passage_count: _builtins.int
+    """Passages of the tenant."""
+    embedded_count: _builtins.int
+    """Passages with a vector of it."""
+    @_builtins.property
+    def comparison(self) -> Global___EmbedderComparison:
+        """Present once it was ready beside another one."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When its vectors were begun; absent before."""
+
+    @_builtins.property
+    def ready_time(self) -> _timestamp_pb2.Timestamp:
+        """When all of its vectors were there."""
+
+    @_builtins.property
+    def activate_time(self) -> _timestamp_pb2.Timestamp:
+        """When search last began to use it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        dimensions: _builtins.int = ...,
+        status: Global___EmbedderStatus.ValueType = ...,
+        available: _builtins.bool = ...,
+        passage_count: _builtins.int = ...,
+        embedded_count: _builtins.int = ...,
+        comparison: Global___EmbedderComparison | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        ready_time: _timestamp_pb2.Timestamp | None = ...,
+        activate_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activate_time", b"activate_time", "comparison", b"comparison", "ready_time", b"ready_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_time", b"activate_time", "available", b"available", "comparison", b"comparison", "dimensions", b"dimensions", "embedded_count", b"embedded_count", "name", b"name", "passage_count", b"passage_count", "ready_time", b"ready_time", "start_time", b"start_time", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Embedder: _TypeAlias = Embedder  # noqa: Y015
+
+@_typing.final
+class ListEmbeddersRequest(_message.Message):
+    """Request of `ListEmbedders`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEmbeddersRequest: _TypeAlias = ListEmbeddersRequest  # noqa: Y015
+
+@_typing.final
+class ListEmbeddersResponse(_message.Message):
+    """Response of `ListEmbedders`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def embedders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Embedder]:
+        """The active one first, then by name."""
+
+    def __init__(
+        self,
+        *,
+        embedders: _abc.Iterable[Global___Embedder] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedders", b"embedders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEmbeddersResponse: _TypeAlias = ListEmbeddersResponse  # noqa: Y015
+
+@_typing.final
+class GetEmbedderRequest(_message.Message):
+    """Request of `GetEmbedder`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Which one."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEmbedderRequest: _TypeAlias = GetEmbedderRequest  # noqa: Y015
+
+@_typing.final
+class GetEmbedderResponse(_message.Message):
+    """Response of `GetEmbedder`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def embedder(self) -> Global___Embedder:
+        """The embedder."""
+
+    def __init__(
+        self,
+        *,
+        embedder: Global___Embedder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEmbedderResponse: _TypeAlias = GetEmbedderResponse  # noqa: Y015
+
+@_typing.final
+class StartReembeddingRequest(_message.Message):
+    """Request of `StartReembedding`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """An embedder that the server has."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartReembeddingRequest: _TypeAlias = StartReembeddingRequest  # noqa: Y015
+
+@_typing.final
+class StartReembeddingResponse(_message.Message):
+    """Response of `StartReembedding`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def embedder(self) -> Global___Embedder:
+        """The embedder."""
+
+    def __init__(
+        self,
+        *,
+        embedder: Global___Embedder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartReembeddingResponse: _TypeAlias = StartReembeddingResponse  # noqa: Y015
+
+@_typing.final
+class ActivateEmbedderRequest(_message.Message):
+    """Request of `ActivateEmbedder`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """One that is ready."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivateEmbedderRequest: _TypeAlias = ActivateEmbedderRequest  # noqa: Y015
+
+@_typing.final
+class ActivateEmbedderResponse(_message.Message):
+    """Response of `ActivateEmbedder`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def embedder(self) -> Global___Embedder:
+        """The embedder."""
+
+    def __init__(
+        self,
+        *,
+        embedder: Global___Embedder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivateEmbedderResponse: _TypeAlias = ActivateEmbedderResponse  # noqa: Y015
+
+@_typing.final
+class RetireEmbedderRequest(_message.Message):
+    """Request of `RetireEmbedder`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """One that is not active."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireEmbedderRequest: _TypeAlias = RetireEmbedderRequest  # noqa: Y015
+
+@_typing.final
+class RetireEmbedderResponse(_message.Message):
+    """Response of `RetireEmbedder`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EMBEDDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def embedder(self) -> Global___Embedder:
+        """The embedder."""
+
+    def __init__(
+        self,
+        *,
+        embedder: Global___Embedder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder", b"embedder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetireEmbedderResponse: _TypeAlias = RetireEmbedderResponse  # noqa: Y015

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class KnowledgeServiceStub:
-    """Keeps articles and finds them. Everybody in the tenant may search and read; administrators and services may change.
+    """Keeps articles and finds them. Everybody in the tenant may search and read what the audiences of articles leave open
+    to them; administrators and services see all, and may change.
     """
 
     def __init__(self, channel):
@@ -70,10 +71,36 @@ class KnowledgeServiceStub:
                 request_serializer=deskwire_dot_v1_dot_knowledge__pb2.ImportArticlesRequest.SerializeToString,
                 response_deserializer=deskwire_dot_v1_dot_knowledge__pb2.ImportArticlesResponse.FromString,
                 _registered_method=True)
+        self.ListEmbedders = channel.unary_unary(
+                '/deskwire.v1.KnowledgeService/ListEmbedders',
+                request_serializer=deskwire_dot_v1_dot_knowledge__pb2.ListEmbeddersRequest.SerializeToString,
+                response_deserializer=deskwire_dot_v1_dot_knowledge__pb2.ListEmbeddersResponse.FromString,
+                _registered_method=True)
+        self.GetEmbedder = channel.unary_unary(
+                '/deskwire.v1.KnowledgeService/GetEmbedder',
+                request_serializer=deskwire_dot_v1_dot_knowledge__pb2.GetEmbedderRequest.SerializeToString,
+                response_deserializer=deskwire_dot_v1_dot_knowledge__pb2.GetEmbedderResponse.FromString,
+                _registered_method=True)
+        self.StartReembedding = channel.unary_unary(
+                '/deskwire.v1.KnowledgeService/StartReembedding',
+                request_serializer=deskwire_dot_v1_dot_knowledge__pb2.StartReembeddingRequest.SerializeToString,
+                response_deserializer=deskwire_dot_v1_dot_knowledge__pb2.StartReembeddingResponse.FromString,
+                _registered_method=True)
+        self.ActivateEmbedder = channel.unary_unary(
+                '/deskwire.v1.KnowledgeService/ActivateEmbedder',
+                request_serializer=deskwire_dot_v1_dot_knowledge__pb2.ActivateEmbedderRequest.SerializeToString,
+                response_deserializer=deskwire_dot_v1_dot_knowledge__pb2.ActivateEmbedderResponse.FromString,
+                _registered_method=True)
+        self.RetireEmbedder = channel.unary_unary(
+                '/deskwire.v1.KnowledgeService/RetireEmbedder',
+                request_serializer=deskwire_dot_v1_dot_knowledge__pb2.RetireEmbedderRequest.SerializeToString,
+                response_deserializer=deskwire_dot_v1_dot_knowledge__pb2.RetireEmbedderResponse.FromString,
+                _registered_method=True)
 
 
 class KnowledgeServiceServicer:
-    """Keeps articles and finds them. Everybody in the tenant may search and read; administrators and services may change.
+    """Keeps articles and finds them. Everybody in the tenant may search and read what the audiences of articles leave open
+    to them; administrators and services see all, and may change.
     """
 
     def SearchKnowledge(self, request, context):
@@ -127,6 +154,45 @@ class KnowledgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEmbedders(self, request, context):
+        """Lists the embedders that the tenant uses or may use, with their progress. For administrators and services, as all
+        calls about embedders.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEmbedder(self, request, context):
+        """Returns one embedder with its progress. Errors: NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartReembedding(self, request, context):
+        """Begins to embed every passage by another embedder, beside the active one, in the background; searches go on as
+        they were, and articles that change meanwhile get vectors of both. A repeat changes nothing. Errors:
+        FAILED_PRECONDITION `EMBEDDER_UNKNOWN`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateEmbedder(self, request, context):
+        """Makes search use an embedder that is ready. The one before stays ready and gets its vectors as before, so that a
+        call with its name switches back. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_NOT_READY`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetireEmbedder(self, request, context):
+        """Gives an embedder up and removes its vectors. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_ACTIVE`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KnowledgeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -165,6 +231,31 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     request_deserializer=deskwire_dot_v1_dot_knowledge__pb2.ImportArticlesRequest.FromString,
                     response_serializer=deskwire_dot_v1_dot_knowledge__pb2.ImportArticlesResponse.SerializeToString,
             ),
+            'ListEmbedders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEmbedders,
+                    request_deserializer=deskwire_dot_v1_dot_knowledge__pb2.ListEmbeddersRequest.FromString,
+                    response_serializer=deskwire_dot_v1_dot_knowledge__pb2.ListEmbeddersResponse.SerializeToString,
+            ),
+            'GetEmbedder': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEmbedder,
+                    request_deserializer=deskwire_dot_v1_dot_knowledge__pb2.GetEmbedderRequest.FromString,
+                    response_serializer=deskwire_dot_v1_dot_knowledge__pb2.GetEmbedderResponse.SerializeToString,
+            ),
+            'StartReembedding': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartReembedding,
+                    request_deserializer=deskwire_dot_v1_dot_knowledge__pb2.StartReembeddingRequest.FromString,
+                    response_serializer=deskwire_dot_v1_dot_knowledge__pb2.StartReembeddingResponse.SerializeToString,
+            ),
+            'ActivateEmbedder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateEmbedder,
+                    request_deserializer=deskwire_dot_v1_dot_knowledge__pb2.ActivateEmbedderRequest.FromString,
+                    response_serializer=deskwire_dot_v1_dot_knowledge__pb2.ActivateEmbedderResponse.SerializeToString,
+            ),
+            'RetireEmbedder': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetireEmbedder,
+                    request_deserializer=deskwire_dot_v1_dot_knowledge__pb2.RetireEmbedderRequest.FromString,
+                    response_serializer=deskwire_dot_v1_dot_knowledge__pb2.RetireEmbedderResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'deskwire.v1.KnowledgeService', rpc_method_handlers)
@@ -174,7 +265,8 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class KnowledgeService:
-    """Keeps articles and finds them. Everybody in the tenant may search and read; administrators and services may change.
+    """Keeps articles and finds them. Everybody in the tenant may search and read what the audiences of articles leave open
+    to them; administrators and services see all, and may change.
     """
 
     @staticmethod
@@ -356,6 +448,141 @@ class KnowledgeService:
             '/deskwire.v1.KnowledgeService/ImportArticles',
             deskwire_dot_v1_dot_knowledge__pb2.ImportArticlesRequest.SerializeToString,
             deskwire_dot_v1_dot_knowledge__pb2.ImportArticlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEmbedders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.v1.KnowledgeService/ListEmbedders',
+            deskwire_dot_v1_dot_knowledge__pb2.ListEmbeddersRequest.SerializeToString,
+            deskwire_dot_v1_dot_knowledge__pb2.ListEmbeddersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEmbedder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.v1.KnowledgeService/GetEmbedder',
+            deskwire_dot_v1_dot_knowledge__pb2.GetEmbedderRequest.SerializeToString,
+            deskwire_dot_v1_dot_knowledge__pb2.GetEmbedderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartReembedding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.v1.KnowledgeService/StartReembedding',
+            deskwire_dot_v1_dot_knowledge__pb2.StartReembeddingRequest.SerializeToString,
+            deskwire_dot_v1_dot_knowledge__pb2.StartReembeddingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateEmbedder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.v1.KnowledgeService/ActivateEmbedder',
+            deskwire_dot_v1_dot_knowledge__pb2.ActivateEmbedderRequest.SerializeToString,
+            deskwire_dot_v1_dot_knowledge__pb2.ActivateEmbedderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetireEmbedder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.v1.KnowledgeService/RetireEmbedder',
+            deskwire_dot_v1_dot_knowledge__pb2.RetireEmbedderRequest.SerializeToString,
+            deskwire_dot_v1_dot_knowledge__pb2.RetireEmbedderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class KnowledgeServiceStub:
-    """Keeps articles and finds them. Everybody in the tenant may search and read; administrators and services may change."""
+    """Keeps articles and finds them. Everybody in the tenant may search and read what the audiences of articles leave open
+    to them; administrators and services see all, and may change.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -50,10 +52,29 @@ class KnowledgeServiceStub:
     differs. A bad document is reported by name and never stops the rest. All that succeeded can be found when the call
     returns. At most 10,000 documents a call.
     """
+    ListEmbedders: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ListEmbeddersRequest, _knowledge_pb2.ListEmbeddersResponse]
+    """Lists the embedders that the tenant uses or may use, with their progress. For administrators and services, as all
+    calls about embedders.
+    """
+    GetEmbedder: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetEmbedderRequest, _knowledge_pb2.GetEmbedderResponse]
+    """Returns one embedder with its progress. Errors: NOT_FOUND."""
+    StartReembedding: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.StartReembeddingRequest, _knowledge_pb2.StartReembeddingResponse]
+    """Begins to embed every passage by another embedder, beside the active one, in the background; searches go on as
+    they were, and articles that change meanwhile get vectors of both. A repeat changes nothing. Errors:
+    FAILED_PRECONDITION `EMBEDDER_UNKNOWN`.
+    """
+    ActivateEmbedder: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ActivateEmbedderRequest, _knowledge_pb2.ActivateEmbedderResponse]
+    """Makes search use an embedder that is ready. The one before stays ready and gets its vectors as before, so that a
+    call with its name switches back. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_NOT_READY`.
+    """
+    RetireEmbedder: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.RetireEmbedderRequest, _knowledge_pb2.RetireEmbedderResponse]
+    """Gives an embedder up and removes its vectors. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_ACTIVE`."""
 
 @_typing.type_check_only
 class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
-    """Keeps articles and finds them. Everybody in the tenant may search and read; administrators and services may change."""
+    """Keeps articles and finds them. Everybody in the tenant may search and read what the audiences of articles leave open
+    to them; administrators and services see all, and may change.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SearchKnowledge: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.SearchKnowledgeRequest, _knowledge_pb2.SearchKnowledgeResponse]  # type: ignore[assignment]
@@ -73,9 +94,28 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     differs. A bad document is reported by name and never stops the rest. All that succeeded can be found when the call
     returns. At most 10,000 documents a call.
     """
+    ListEmbedders: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ListEmbeddersRequest, _knowledge_pb2.ListEmbeddersResponse]  # type: ignore[assignment]
+    """Lists the embedders that the tenant uses or may use, with their progress. For administrators and services, as all
+    calls about embedders.
+    """
+    GetEmbedder: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetEmbedderRequest, _knowledge_pb2.GetEmbedderResponse]  # type: ignore[assignment]
+    """Returns one embedder with its progress. Errors: NOT_FOUND."""
+    StartReembedding: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.StartReembeddingRequest, _knowledge_pb2.StartReembeddingResponse]  # type: ignore[assignment]
+    """Begins to embed every passage by another embedder, beside the active one, in the background; searches go on as
+    they were, and articles that change meanwhile get vectors of both. A repeat changes nothing. Errors:
+    FAILED_PRECONDITION `EMBEDDER_UNKNOWN`.
+    """
+    ActivateEmbedder: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ActivateEmbedderRequest, _knowledge_pb2.ActivateEmbedderResponse]  # type: ignore[assignment]
+    """Makes search use an embedder that is ready. The one before stays ready and gets its vectors as before, so that a
+    call with its name switches back. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_NOT_READY`.
+    """
+    RetireEmbedder: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.RetireEmbedderRequest, _knowledge_pb2.RetireEmbedderResponse]  # type: ignore[assignment]
+    """Gives an embedder up and removes its vectors. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_ACTIVE`."""
 
 class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeps articles and finds them. Everybody in the tenant may search and read; administrators and services may change."""
+    """Keeps articles and finds them. Everybody in the tenant may search and read what the audiences of articles leave open
+    to them; administrators and services see all, and may change.
+    """
 
     @_abc_1.abstractmethod
     def SearchKnowledge(
@@ -135,5 +175,52 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         differs. A bad document is reported by name and never stops the rest. All that succeeded can be found when the call
         returns. At most 10,000 documents a call.
         """
+
+    @_abc_1.abstractmethod
+    def ListEmbedders(
+        self,
+        request: _knowledge_pb2.ListEmbeddersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.ListEmbeddersResponse, _abc.Awaitable[_knowledge_pb2.ListEmbeddersResponse]]:
+        """Lists the embedders that the tenant uses or may use, with their progress. For administrators and services, as all
+        calls about embedders.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEmbedder(
+        self,
+        request: _knowledge_pb2.GetEmbedderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.GetEmbedderResponse, _abc.Awaitable[_knowledge_pb2.GetEmbedderResponse]]:
+        """Returns one embedder with its progress. Errors: NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def StartReembedding(
+        self,
+        request: _knowledge_pb2.StartReembeddingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.StartReembeddingResponse, _abc.Awaitable[_knowledge_pb2.StartReembeddingResponse]]:
+        """Begins to embed every passage by another embedder, beside the active one, in the background; searches go on as
+        they were, and articles that change meanwhile get vectors of both. A repeat changes nothing. Errors:
+        FAILED_PRECONDITION `EMBEDDER_UNKNOWN`.
+        """
+
+    @_abc_1.abstractmethod
+    def ActivateEmbedder(
+        self,
+        request: _knowledge_pb2.ActivateEmbedderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.ActivateEmbedderResponse, _abc.Awaitable[_knowledge_pb2.ActivateEmbedderResponse]]:
+        """Makes search use an embedder that is ready. The one before stays ready and gets its vectors as before, so that a
+        call with its name switches back. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_NOT_READY`.
+        """
+
+    @_abc_1.abstractmethod
+    def RetireEmbedder(
+        self,
+        request: _knowledge_pb2.RetireEmbedderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.RetireEmbedderResponse, _abc.Awaitable[_knowledge_pb2.RetireEmbedderResponse]]:
+        """Gives an embedder up and removes its vectors. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_ACTIVE`."""
 
 def add_KnowledgeServiceServicer_to_server(servicer: KnowledgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

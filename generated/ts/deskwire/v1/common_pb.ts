@@ -404,7 +404,7 @@ export type Message = Message$1<"deskwire.v1.Message"> & {
 
   /**
    * Messages that stand in the same place, this one included, oldest first: versions of a question, or answers to the
-   * same one. Empty when there is only one. Filled in lists, not in events.
+   * same one. Empty when there is only one. Filled by `ListMessages`.
    *
    * @generated from field: repeated string alternative_message_ids = 13;
    */

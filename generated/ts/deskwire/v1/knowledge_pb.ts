@@ -20,7 +20,44 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file deskwire/v1/knowledge.proto.
  */
 export const file_deskwire_v1_knowledge: GenFile = /*@__PURE__*/
-  fileDesc("ChtkZXNrd2lyZS92MS9rbm93bGVkZ2UucHJvdG8SC2Rlc2t3aXJlLnYxIr8FCgdBcnRpY2xlEgoKAmlkGAEgASgJEhcKBXRpdGxlGAIgASgJQgi6SAVyAxj0AxIaCgdjb250ZW50GAMgASgJQgm6SAZyBBjAhD0SGgoIY2F0ZWdvcnkYBCABKAlCCLpIBXIDGMgBEh4KBHRhZ3MYBSADKAlCELpIDZIBChAyIgZyBBABGGQSnAEKA3VybBgGIAEoCUKOAbpIigFyAxiAELoBgQEKDHVybC5yZWFkYWJsZRI+bXVzdCBiZWdpbiB3aXRoIGh0dHA6Ly8sIGh0dHBzOi8vIG9yIC8gYW5kIGhvbGQgbm8gd2hpdGUgc3BhY2UaMXRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeKGh0dHBzPzovL3wvKVxcUyokJykS7AEKC3NvdXJjZV9wYXRoGAcgASgJQtYBukjSAXIDGIAIugHJAQoUc291cmNlX3BhdGgucmVsYXRpdmUSO211c3QgYmUgYSByZWxhdGl2ZSBwYXRoIHdpdGhvdXQgJy4uJyBhbmQgY29udHJvbCBjaGFyYWN0ZXJzGnR0aGlzID09ICcnIHx8ICghdGhpcy5zdGFydHNXaXRoKCcvJykgJiYgIXRoaXMubWF0Y2hlcygnKF58LylcXC5cXC4oL3wkKScpICYmICF0aGlzLm1hdGNoZXMoJ1tcXHh7MDAwMH0tXFx4ezAwMUZ9XScpKRIZCghsYW5ndWFnZRgIIAEoCUIHukgEcgIYIxIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKBGV0YWcYCyABKAlCB7pIBHICGEASFQoNcGFzc2FnZV9jb3VudBgMIAEoBSJ6Cg9Lbm93bGVkZ2VGaWx0ZXISGgoIY2F0ZWdvcnkYASABKAlCCLpIBXIDGMgBEh4KBHRhZ3MYAiADKAlCELpIDZIBChAyIgZyBBABGGQSKwoLdXBkYXRlX3RpbWUYAyABKAsyFi5kZXNrd2lyZS52MS5UaW1lUmFuZ2UitAIKFlNlYXJjaEtub3dsZWRnZVJlcXVlc3QSaQoFcXVlcnkYASABKAlCWrpIV3IFEAEY0A+6AU0KDXN0cmluZy5ub19udWwSIm11c3Qgbm90IGNvbnRhaW4gdGhlIE5VTCBjaGFyYWN0ZXIaGCF0aGlzLmNvbnRhaW5zKCdcdTAwMDAnKRIoCg1jb250ZXh0X3Rlcm1zGAIgAygJQhG6SA6SAQsQFCIHcgUQARjIARIsCgZmaWx0ZXIYAyABKAsyHC5kZXNrd2lyZS52MS5Lbm93bGVkZ2VGaWx0ZXISHQoFbGltaXQYBCABKAVCCbpIBhoEGGQoAUgAiAEBEi4KDW1pbl9yZWxldmFuY2UYBSABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAQggKBl9saW1pdCJzChBLbm93bGVkZ2VQYXNzYWdlEgwKBHRleHQYASABKAkSFAoMaGVhZGluZ19wYXRoGAIgAygJEhQKDHN0YXJ0X29mZnNldBgDIAEoBRISCgplbmRfb2Zmc2V0GAQgASgFEhEKCXJlbGV2YW5jZRgFIAEoASJ8Cg9Lbm93bGVkZ2VSZXN1bHQSJQoHYXJ0aWNsZRgBIAEoCzIULmRlc2t3aXJlLnYxLkFydGljbGUSEQoJcmVsZXZhbmNlGAIgASgBEi8KCHBhc3NhZ2VzGAMgAygLMh0uZGVza3dpcmUudjEuS25vd2xlZGdlUGFzc2FnZSKNAQoXU2VhcmNoS25vd2xlZGdlUmVzcG9uc2USLQoHcmVzdWx0cxgBIAMoCzIcLmRlc2t3aXJlLnYxLktub3dsZWRnZVJlc3VsdBITCgt0b3RhbF9jb3VudBgCIAEoBRIuCgtzZWFyY2hfdGltZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKEAgoUQ3JlYXRlQXJ0aWNsZVJlcXVlc3QSzQEKB2FydGljbGUYASABKAsyFC5kZXNrd2lyZS52MS5BcnRpY2xlQqUBukihAboBSQoNYXJ0aWNsZS50aXRsZRIfYXJ0aWNsZS50aXRsZSBtdXN0IG5vdCBiZSBlbXB0eRoXdGhpcy50aXRsZS50cmltKCkgIT0gJye6AU8KD2FydGljbGUuY29udGVudBIhYXJ0aWNsZS5jb250ZW50IG11c3Qgbm90IGJlIGVtcHR5Ghl0aGlzLmNvbnRlbnQudHJpbSgpICE9ICcnyAEBEhwKCnJlcXVlc3RfaWQYAiABKAlCCLpIBXIDGIABIj4KFUNyZWF0ZUFydGljbGVSZXNwb25zZRIlCgdhcnRpY2xlGAEgASgLMhQuZGVza3dpcmUudjEuQXJ0aWNsZSIxChFHZXRBcnRpY2xlUmVxdWVzdBIcCgphcnRpY2xlX2lkGAEgASgJQgi6SAVyA7ABASI7ChJHZXRBcnRpY2xlUmVzcG9uc2USJQoHYXJ0aWNsZRgBIAEoCzIULmRlc2t3aXJlLnYxLkFydGljbGUihAEKE0xpc3RBcnRpY2xlc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEhoKCGNhdGVnb3J5GAMgASgJQgi6SAVyAxjIARIXCgVxdWVyeRgEIAEoCUIIukgFcgMYyAEibAoUTGlzdEFydGljbGVzUmVzcG9uc2USJgoIYXJ0aWNsZXMYASADKAsyFC5kZXNrd2lyZS52MS5BcnRpY2xlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRITCgt0b3RhbF9jb3VudBgDIAEoBSLLAwoUVXBkYXRlQXJ0aWNsZVJlcXVlc3QSpgEKB2FydGljbGUYASABKAsyFC5kZXNrd2lyZS52MS5BcnRpY2xlQn+6SHy6AXYKCmFydGljbGUuaWQSH2FydGljbGUuaWQgbXVzdCBiZSBhIHZhbGlkIFVVSUQaR3RoaXMuaWQubWF0Y2hlcygnXlswLTlhLWZBLUZdezh9KC1bMC05YS1mQS1GXXs0fSl7M30tWzAtOWEtZkEtRl17MTJ9JCcpyAEBEusBCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCuQG6SLUBugGxAQoRdXBkYXRlX21hc2sucGF0aHMSR3VwZGF0ZV9tYXNrIG1heSBuYW1lIG9ubHkgdGl0bGUsIGNvbnRlbnQsIGNhdGVnb3J5LCB0YWdzLCB1cmwsIGxhbmd1YWdlGlN0aGlzLnBhdGhzLmFsbChwLCBwIGluIFsndGl0bGUnLCAnY29udGVudCcsICdjYXRlZ29yeScsICd0YWdzJywgJ3VybCcsICdsYW5ndWFnZSddKRIcCgpyZXF1ZXN0X2lkGAMgASgJQgi6SAVyAxiAASI+ChVVcGRhdGVBcnRpY2xlUmVzcG9uc2USJQoHYXJ0aWNsZRgBIAEoCzIULmRlc2t3aXJlLnYxLkFydGljbGUiaQoURGVsZXRlQXJ0aWNsZVJlcXVlc3QSHAoKYXJ0aWNsZV9pZBgBIAEoCUIIukgFcgOwAQESHAoKcmVxdWVzdF9pZBgCIAEoCUIIukgFcgMYgAESFQoEZXRhZxgDIAEoCUIHukgEcgIYQCIXChVEZWxldGVBcnRpY2xlUmVzcG9uc2UiwwEKFUltcG9ydEFydGljbGVzUmVxdWVzdBITCgtzb3VyY2VfcGF0aBgBIAEoCRIPCgdjb250ZW50GAIgASgMEhsKCm1lZGlhX3R5cGUYAyABKAlCB7pIBHICGGQSGgoIY2F0ZWdvcnkYBCABKAlCCLpIBXIDGMgBEhYKBHRhZ3MYBSADKAlCCLpIBZIBAhAyEhUKA3VybBgGIAEoCUIIukgFcgMYgBASHAoKcmVxdWVzdF9pZBgHIAEoCUIIukgFcgMYgAEitgEKDEltcG9ydFJlc3VsdBITCgtzb3VyY2VfcGF0aBgBIAEoCRIrCgdvdXRjb21lGAIgASgOMhouZGVza3dpcmUudjEuSW1wb3J0T3V0Y29tZRISCgphcnRpY2xlX2lkGAMgASgJEigKBnJlYXNvbhgEIAEoDjIYLmRlc2t3aXJlLnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYBSABKAkSFQoNcGFzc2FnZV9jb3VudBgGIAEoBSK9AQoWSW1wb3J0QXJ0aWNsZXNSZXNwb25zZRIqCgdyZXN1bHRzGAEgAygLMhkuZGVza3dpcmUudjEuSW1wb3J0UmVzdWx0EhUKDWNyZWF0ZWRfY291bnQYAiABKAUSFQoNdXBkYXRlZF9jb3VudBgDIAEoBRIXCg91bmNoYW5nZWRfY291bnQYBCABKAUSFAoMZmFpbGVkX2NvdW50GAUgASgFEhoKEnBlbmRpbmdfZW1iZWRkaW5ncxgGIAEoBSqgAQoNSW1wb3J0T3V0Y29tZRIeChpJTVBPUlRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFklNUE9SVF9PVVRDT01FX0NSRUFURUQQARIaChZJTVBPUlRfT1VUQ09NRV9VUERBVEVEEAISHAoYSU1QT1JUX09VVENPTUVfVU5DSEFOR0VEEAMSGQoVSU1QT1JUX09VVENPTUVfRkFJTEVEEAQy5gYKEEtub3dsZWRnZVNlcnZpY2USgAEKD1NlYXJjaEtub3dsZWRnZRIjLmRlc2t3aXJlLnYxLlNlYXJjaEtub3dsZWRnZVJlcXVlc3QaJC5kZXNrd2lyZS52MS5TZWFyY2hLbm93bGVkZ2VSZXNwb25zZSIikAIBgtPkkwIZIhQvdjEva25vd2xlZGdlOnNlYXJjaDoBKhJvCg1DcmVhdGVBcnRpY2xlEiEuZGVza3dpcmUudjEuQ3JlYXRlQXJ0aWNsZVJlcXVlc3QaIi5kZXNrd2lyZS52MS5DcmVhdGVBcnRpY2xlUmVzcG9uc2UiF4LT5JMCESIML3YxL2FydGljbGVzOgEqEnMKCkdldEFydGljbGUSHi5kZXNrd2lyZS52MS5HZXRBcnRpY2xlUmVxdWVzdBofLmRlc2t3aXJlLnYxLkdldEFydGljbGVSZXNwb25zZSIkkAIBgtPkkwIbEhkvdjEvYXJ0aWNsZXMve2FydGljbGVfaWR9EmwKDExpc3RBcnRpY2xlcxIgLmRlc2t3aXJlLnYxLkxpc3RBcnRpY2xlc1JlcXVlc3QaIS5kZXNrd2lyZS52MS5MaXN0QXJ0aWNsZXNSZXNwb25zZSIXkAIBgtPkkwIOEgwvdjEvYXJ0aWNsZXMSggEKDVVwZGF0ZUFydGljbGUSIS5kZXNrd2lyZS52MS5VcGRhdGVBcnRpY2xlUmVxdWVzdBoiLmRlc2t3aXJlLnYxLlVwZGF0ZUFydGljbGVSZXNwb25zZSIqgtPkkwIkMhkvdjEvYXJ0aWNsZXMve2FydGljbGUuaWR9OgdhcnRpY2xlEnkKDURlbGV0ZUFydGljbGUSIS5kZXNrd2lyZS52MS5EZWxldGVBcnRpY2xlUmVxdWVzdBoiLmRlc2t3aXJlLnYxLkRlbGV0ZUFydGljbGVSZXNwb25zZSIhgtPkkwIbKhkvdjEvYXJ0aWNsZXMve2FydGljbGVfaWR9EnsKDkltcG9ydEFydGljbGVzEiIuZGVza3dpcmUudjEuSW1wb3J0QXJ0aWNsZXNSZXF1ZXN0GiMuZGVza3dpcmUudjEuSW1wb3J0QXJ0aWNsZXNSZXNwb25zZSIegtPkkwIYIhMvdjEvYXJ0aWNsZXM6aW1wb3J0OgEqKAFiBnByb3RvMw", [file_buf_validate_validate, file_deskwire_v1_common, file_deskwire_v1_error_reason, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChtkZXNrd2lyZS92MS9rbm93bGVkZ2UucHJvdG8SC2Rlc2t3aXJlLnYxIooBCghBdWRpZW5jZRI4CgVyb2xlcxgBIAMoCUIpukgmkgEjEAQiH3IdUgR1c2VyUgVhZ2VudFIFYWRtaW5SB3NlcnZpY2USHwoFcGxhbnMYAiADKAlCELpIDZIBChAyIgZyBBABGGQSIwoJbGFuZ3VhZ2VzGAMgAygJQhC6SA2SAQoQMiIGcgQQAhgjIugFCgdBcnRpY2xlEgoKAmlkGAEgASgJEhcKBXRpdGxlGAIgASgJQgi6SAVyAxj0AxIaCgdjb250ZW50GAMgASgJQgm6SAZyBBjAhD0SGgoIY2F0ZWdvcnkYBCABKAlCCLpIBXIDGMgBEh4KBHRhZ3MYBSADKAlCELpIDZIBChAyIgZyBBABGGQSnAEKA3VybBgGIAEoCUKOAbpIigFyAxiAELoBgQEKDHVybC5yZWFkYWJsZRI+bXVzdCBiZWdpbiB3aXRoIGh0dHA6Ly8sIGh0dHBzOi8vIG9yIC8gYW5kIGhvbGQgbm8gd2hpdGUgc3BhY2UaMXRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeKGh0dHBzPzovL3wvKVxcUyokJykS7AEKC3NvdXJjZV9wYXRoGAcgASgJQtYBukjSAXIDGIAIugHJAQoUc291cmNlX3BhdGgucmVsYXRpdmUSO211c3QgYmUgYSByZWxhdGl2ZSBwYXRoIHdpdGhvdXQgJy4uJyBhbmQgY29udHJvbCBjaGFyYWN0ZXJzGnR0aGlzID09ICcnIHx8ICghdGhpcy5zdGFydHNXaXRoKCcvJykgJiYgIXRoaXMubWF0Y2hlcygnKF58LylcXC5cXC4oL3wkKScpICYmICF0aGlzLm1hdGNoZXMoJ1tcXHh7MDAwMH0tXFx4ezAwMUZ9XScpKRIZCghsYW5ndWFnZRgIIAEoCUIHukgEcgIYIxIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKBGV0YWcYCyABKAlCB7pIBHICGEASFQoNcGFzc2FnZV9jb3VudBgMIAEoBRInCghhdWRpZW5jZRgNIAEoCzIVLmRlc2t3aXJlLnYxLkF1ZGllbmNlInoKD0tub3dsZWRnZUZpbHRlchIaCghjYXRlZ29yeRgBIAEoCUIIukgFcgMYyAESHgoEdGFncxgCIAMoCUIQukgNkgEKEDIiBnIEEAEYZBIrCgt1cGRhdGVfdGltZRgDIAEoCzIWLmRlc2t3aXJlLnYxLlRpbWVSYW5nZSK0AgoWU2VhcmNoS25vd2xlZGdlUmVxdWVzdBJpCgVxdWVyeRgBIAEoCUJaukhXcgUQARjQD7oBTQoNc3RyaW5nLm5vX251bBIibXVzdCBub3QgY29udGFpbiB0aGUgTlVMIGNoYXJhY3RlchoYIXRoaXMuY29udGFpbnMoJ1x1MDAwMCcpEigKDWNvbnRleHRfdGVybXMYAiADKAlCEbpIDpIBCxAUIgdyBRABGMgBEiwKBmZpbHRlchgDIAEoCzIcLmRlc2t3aXJlLnYxLktub3dsZWRnZUZpbHRlchIdCgVsaW1pdBgEIAEoBUIJukgGGgQYZCgBSACIAQESLgoNbWluX3JlbGV2YW5jZRgFIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABCCAoGX2xpbWl0InMKEEtub3dsZWRnZVBhc3NhZ2USDAoEdGV4dBgBIAEoCRIUCgxoZWFkaW5nX3BhdGgYAiADKAkSFAoMc3RhcnRfb2Zmc2V0GAMgASgFEhIKCmVuZF9vZmZzZXQYBCABKAUSEQoJcmVsZXZhbmNlGAUgASgBInwKD0tub3dsZWRnZVJlc3VsdBIlCgdhcnRpY2xlGAEgASgLMhQuZGVza3dpcmUudjEuQXJ0aWNsZRIRCglyZWxldmFuY2UYAiABKAESLwoIcGFzc2FnZXMYAyADKAsyHS5kZXNrd2lyZS52MS5Lbm93bGVkZ2VQYXNzYWdlIo0BChdTZWFyY2hLbm93bGVkZ2VSZXNwb25zZRItCgdyZXN1bHRzGAEgAygLMhwuZGVza3dpcmUudjEuS25vd2xlZGdlUmVzdWx0EhMKC3RvdGFsX2NvdW50GAIgASgFEi4KC3NlYXJjaF90aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIoQCChRDcmVhdGVBcnRpY2xlUmVxdWVzdBLNAQoHYXJ0aWNsZRgBIAEoCzIULmRlc2t3aXJlLnYxLkFydGljbGVCpQG6SKEBugFJCg1hcnRpY2xlLnRpdGxlEh9hcnRpY2xlLnRpdGxlIG11c3Qgbm90IGJlIGVtcHR5Ghd0aGlzLnRpdGxlLnRyaW0oKSAhPSAnJ7oBTwoPYXJ0aWNsZS5jb250ZW50EiFhcnRpY2xlLmNvbnRlbnQgbXVzdCBub3QgYmUgZW1wdHkaGXRoaXMuY29udGVudC50cmltKCkgIT0gJyfIAQESHAoKcmVxdWVzdF9pZBgCIAEoCUIIukgFcgMYgAEiPgoVQ3JlYXRlQXJ0aWNsZVJlc3BvbnNlEiUKB2FydGljbGUYASABKAsyFC5kZXNrd2lyZS52MS5BcnRpY2xlIjEKEUdldEFydGljbGVSZXF1ZXN0EhwKCmFydGljbGVfaWQYASABKAlCCLpIBXIDsAEBIjsKEkdldEFydGljbGVSZXNwb25zZRIlCgdhcnRpY2xlGAEgASgLMhQuZGVza3dpcmUudjEuQXJ0aWNsZSKEAQoTTGlzdEFydGljbGVzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBASGgoIY2F0ZWdvcnkYAyABKAlCCLpIBXIDGMgBEhcKBXF1ZXJ5GAQgASgJQgi6SAVyAxjIASJsChRMaXN0QXJ0aWNsZXNSZXNwb25zZRImCghhcnRpY2xlcxgBIAMoCzIULmRlc2t3aXJlLnYxLkFydGljbGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhMKC3RvdGFsX2NvdW50GAMgASgFIuEDChRVcGRhdGVBcnRpY2xlUmVxdWVzdBKmAQoHYXJ0aWNsZRgBIAEoCzIULmRlc2t3aXJlLnYxLkFydGljbGVCf7pIfLoBdgoKYXJ0aWNsZS5pZBIfYXJ0aWNsZS5pZCBtdXN0IGJlIGEgdmFsaWQgVVVJRBpHdGhpcy5pZC5tYXRjaGVzKCdeWzAtOWEtZkEtRl17OH0oLVswLTlhLWZBLUZdezR9KXszfS1bMC05YS1mQS1GXXsxMn0kJynIAQESgQIKC3VwZGF0ZV9tYXNrGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0LPAbpIywG6AccBChF1cGRhdGVfbWFzay5wYXRocxJRdXBkYXRlX21hc2sgbWF5IG5hbWUgb25seSB0aXRsZSwgY29udGVudCwgY2F0ZWdvcnksIHRhZ3MsIHVybCwgbGFuZ3VhZ2UsIGF1ZGllbmNlGl90aGlzLnBhdGhzLmFsbChwLCBwIGluIFsndGl0bGUnLCAnY29udGVudCcsICdjYXRlZ29yeScsICd0YWdzJywgJ3VybCcsICdsYW5ndWFnZScsICdhdWRpZW5jZSddKRIcCgpyZXF1ZXN0X2lkGAMgASgJQgi6SAVyAxiAASI+ChVVcGRhdGVBcnRpY2xlUmVzcG9uc2USJQoHYXJ0aWNsZRgBIAEoCzIULmRlc2t3aXJlLnYxLkFydGljbGUiaQoURGVsZXRlQXJ0aWNsZVJlcXVlc3QSHAoKYXJ0aWNsZV9pZBgBIAEoCUIIukgFcgOwAQESHAoKcmVxdWVzdF9pZBgCIAEoCUIIukgFcgMYgAESFQoEZXRhZxgDIAEoCUIHukgEcgIYQCIXChVEZWxldGVBcnRpY2xlUmVzcG9uc2Ui7AEKFUltcG9ydEFydGljbGVzUmVxdWVzdBITCgtzb3VyY2VfcGF0aBgBIAEoCRIPCgdjb250ZW50GAIgASgMEhsKCm1lZGlhX3R5cGUYAyABKAlCB7pIBHICGGQSGgoIY2F0ZWdvcnkYBCABKAlCCLpIBXIDGMgBEhYKBHRhZ3MYBSADKAlCCLpIBZIBAhAyEhUKA3VybBgGIAEoCUIIukgFcgMYgBASHAoKcmVxdWVzdF9pZBgHIAEoCUIIukgFcgMYgAESJwoIYXVkaWVuY2UYCCABKAsyFS5kZXNrd2lyZS52MS5BdWRpZW5jZSK2AQoMSW1wb3J0UmVzdWx0EhMKC3NvdXJjZV9wYXRoGAEgASgJEisKB291dGNvbWUYAiABKA4yGi5kZXNrd2lyZS52MS5JbXBvcnRPdXRjb21lEhIKCmFydGljbGVfaWQYAyABKAkSKAoGcmVhc29uGAQgASgOMhguZGVza3dpcmUudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgFIAEoCRIVCg1wYXNzYWdlX2NvdW50GAYgASgFIr0BChZJbXBvcnRBcnRpY2xlc1Jlc3BvbnNlEioKB3Jlc3VsdHMYASADKAsyGS5kZXNrd2lyZS52MS5JbXBvcnRSZXN1bHQSFQoNY3JlYXRlZF9jb3VudBgCIAEoBRIVCg11cGRhdGVkX2NvdW50GAMgASgFEhcKD3VuY2hhbmdlZF9jb3VudBgEIAEoBRIUCgxmYWlsZWRfY291bnQYBSABKAUSGgoScGVuZGluZ19lbWJlZGRpbmdzGAYgASgFIo4BChJFbWJlZGRlckNvbXBhcmlzb24SDgoGYmVzaWRlGAEgASgJEhQKDHNhbXBsZV9jb3VudBgCIAEoBRIVCg1vdmVybGFwX2F0XzEwGAMgASgBEhkKEW93bl9hcnRpY2xlX2F0XzEwGAQgASgBEiAKGG93bl9hcnRpY2xlX2F0XzEwX2Jlc2lkZRgFIAEoASLjAgoIRW1iZWRkZXISDAoEbmFtZRgBIAEoCRISCgpkaW1lbnNpb25zGAIgASgFEisKBnN0YXR1cxgDIAEoDjIbLmRlc2t3aXJlLnYxLkVtYmVkZGVyU3RhdHVzEhEKCWF2YWlsYWJsZRgEIAEoCBIVCg1wYXNzYWdlX2NvdW50GAUgASgFEhYKDmVtYmVkZGVkX2NvdW50GAYgASgFEjMKCmNvbXBhcmlzb24YByABKAsyHy5kZXNrd2lyZS52MS5FbWJlZGRlckNvbXBhcmlzb24SLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKcmVhZHlfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNYWN0aXZhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiFgoUTGlzdEVtYmVkZGVyc1JlcXVlc3QiQQoVTGlzdEVtYmVkZGVyc1Jlc3BvbnNlEigKCWVtYmVkZGVycxgBIAMoCzIVLmRlc2t3aXJlLnYxLkVtYmVkZGVyIi4KEkdldEVtYmVkZGVyUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGMgBIj4KE0dldEVtYmVkZGVyUmVzcG9uc2USJwoIZW1iZWRkZXIYASABKAsyFS5kZXNrd2lyZS52MS5FbWJlZGRlciIzChdTdGFydFJlZW1iZWRkaW5nUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGMgBIkMKGFN0YXJ0UmVlbWJlZGRpbmdSZXNwb25zZRInCghlbWJlZGRlchgBIAEoCzIVLmRlc2t3aXJlLnYxLkVtYmVkZGVyIjMKF0FjdGl2YXRlRW1iZWRkZXJSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEYyAEiQwoYQWN0aXZhdGVFbWJlZGRlclJlc3BvbnNlEicKCGVtYmVkZGVyGAEgASgLMhUuZGVza3dpcmUudjEuRW1iZWRkZXIiMQoVUmV0aXJlRW1iZWRkZXJSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEYyAEiQQoWUmV0aXJlRW1iZWRkZXJSZXNwb25zZRInCghlbWJlZGRlchgBIAEoCzIVLmRlc2t3aXJlLnYxLkVtYmVkZGVyKqABCg1JbXBvcnRPdXRjb21lEh4KGklNUE9SVF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGgoWSU1QT1JUX09VVENPTUVfQ1JFQVRFRBABEhoKFklNUE9SVF9PVVRDT01FX1VQREFURUQQAhIcChhJTVBPUlRfT1VUQ09NRV9VTkNIQU5HRUQQAxIZChVJTVBPUlRfT1VUQ09NRV9GQUlMRUQQBCrCAQoORW1iZWRkZXJTdGF0dXMSHwobRU1CRURERVJfU1RBVFVTX1VOU1BFQ0lGSUVEEAASHQoZRU1CRURERVJfU1RBVFVTX0FWQUlMQUJMRRABEhwKGEVNQkVEREVSX1NUQVRVU19CVUlMRElORxACEhkKFUVNQkVEREVSX1NUQVRVU19SRUFEWRADEhoKFkVNQkVEREVSX1NUQVRVU19BQ1RJVkUQBBIbChdFTUJFRERFUl9TVEFUVVNfUkVUSVJFRBAFMtoLChBLbm93bGVkZ2VTZXJ2aWNlEoABCg9TZWFyY2hLbm93bGVkZ2USIy5kZXNrd2lyZS52MS5TZWFyY2hLbm93bGVkZ2VSZXF1ZXN0GiQuZGVza3dpcmUudjEuU2VhcmNoS25vd2xlZGdlUmVzcG9uc2UiIpACAYLT5JMCGSIUL3YxL2tub3dsZWRnZTpzZWFyY2g6ASoSbwoNQ3JlYXRlQXJ0aWNsZRIhLmRlc2t3aXJlLnYxLkNyZWF0ZUFydGljbGVSZXF1ZXN0GiIuZGVza3dpcmUudjEuQ3JlYXRlQXJ0aWNsZVJlc3BvbnNlIheC0+STAhEiDC92MS9hcnRpY2xlczoBKhJzCgpHZXRBcnRpY2xlEh4uZGVza3dpcmUudjEuR2V0QXJ0aWNsZVJlcXVlc3QaHy5kZXNrd2lyZS52MS5HZXRBcnRpY2xlUmVzcG9uc2UiJJACAYLT5JMCGxIZL3YxL2FydGljbGVzL3thcnRpY2xlX2lkfRJsCgxMaXN0QXJ0aWNsZXMSIC5kZXNrd2lyZS52MS5MaXN0QXJ0aWNsZXNSZXF1ZXN0GiEuZGVza3dpcmUudjEuTGlzdEFydGljbGVzUmVzcG9uc2UiF5ACAYLT5JMCDhIML3YxL2FydGljbGVzEoIBCg1VcGRhdGVBcnRpY2xlEiEuZGVza3dpcmUudjEuVXBkYXRlQXJ0aWNsZVJlcXVlc3QaIi5kZXNrd2lyZS52MS5VcGRhdGVBcnRpY2xlUmVzcG9uc2UiKoLT5JMCJDIZL3YxL2FydGljbGVzL3thcnRpY2xlLmlkfToHYXJ0aWNsZRJ5Cg1EZWxldGVBcnRpY2xlEiEuZGVza3dpcmUudjEuRGVsZXRlQXJ0aWNsZVJlcXVlc3QaIi5kZXNrd2lyZS52MS5EZWxldGVBcnRpY2xlUmVzcG9uc2UiIYLT5JMCGyoZL3YxL2FydGljbGVzL3thcnRpY2xlX2lkfRJ7Cg5JbXBvcnRBcnRpY2xlcxIiLmRlc2t3aXJlLnYxLkltcG9ydEFydGljbGVzUmVxdWVzdBojLmRlc2t3aXJlLnYxLkltcG9ydEFydGljbGVzUmVzcG9uc2UiHoLT5JMCGCITL3YxL2FydGljbGVzOmltcG9ydDoBKigBEnAKDUxpc3RFbWJlZGRlcnMSIS5kZXNrd2lyZS52MS5MaXN0RW1iZWRkZXJzUmVxdWVzdBoiLmRlc2t3aXJlLnYxLkxpc3RFbWJlZGRlcnNSZXNwb25zZSIYkAIBgtPkkwIPEg0vdjEvZW1iZWRkZXJzEnQKC0dldEVtYmVkZGVyEh8uZGVza3dpcmUudjEuR2V0RW1iZWRkZXJSZXF1ZXN0GiAuZGVza3dpcmUudjEuR2V0RW1iZWRkZXJSZXNwb25zZSIikAIBgtPkkwIZEhcvdjEvZW1iZWRkZXJzL3tuYW1lPSoqfRKCAQoQU3RhcnRSZWVtYmVkZGluZxIkLmRlc2t3aXJlLnYxLlN0YXJ0UmVlbWJlZGRpbmdSZXF1ZXN0GiUuZGVza3dpcmUudjEuU3RhcnRSZWVtYmVkZGluZ1Jlc3BvbnNlIiGQAgKC0+STAhgiEy92MS9lbWJlZGRlcnM6c3RhcnQ6ASoShQEKEEFjdGl2YXRlRW1iZWRkZXISJC5kZXNrd2lyZS52MS5BY3RpdmF0ZUVtYmVkZGVyUmVxdWVzdBolLmRlc2t3aXJlLnYxLkFjdGl2YXRlRW1iZWRkZXJSZXNwb25zZSIkkAICgtPkkwIbIhYvdjEvZW1iZWRkZXJzOmFjdGl2YXRlOgEqEn0KDlJldGlyZUVtYmVkZGVyEiIuZGVza3dpcmUudjEuUmV0aXJlRW1iZWRkZXJSZXF1ZXN0GiMuZGVza3dpcmUudjEuUmV0aXJlRW1iZWRkZXJSZXNwb25zZSIikAICgtPkkwIZIhQvdjEvZW1iZWRkZXJzOnJldGlyZToBKmIGcHJvdG8z", [file_buf_validate_validate, file_deskwire_v1_common, file_deskwire_v1_error_reason, file_google_api_annotations, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+
+/**
+ * Whom an article is for. Lists that are empty restrict nothing; of a list one value has to fit, and every list has to.
+ * Who asks is told by the token alone. Administrators and services see every article; a service that acts for a user
+ * sees what a user without a plan sees.
+ *
+ * @generated from message deskwire.v1.Audience
+ */
+export type Audience = Message<"deskwire.v1.Audience"> & {
+  /**
+   * Roles that may read it: `user`, `agent`, `admin`, `service`.
+   *
+   * @generated from field: repeated string roles = 1;
+   */
+  roles: string[];
+
+  /**
+   * Plans of which users may read it, as the token's `plan` names them. Agents serve customers of every plan.
+   *
+   * @generated from field: repeated string plans = 2;
+   */
+  plans: string[];
+
+  /**
+   * Languages of its readers as BCP 47 tags, compared with the token's `langs`; a token without them sees all.
+   *
+   * @generated from field: repeated string languages = 3;
+   */
+  languages: string[];
+};
+
+/**
+ * Describes the message deskwire.v1.Audience.
+ * Use `create(AudienceSchema)` to create a new message.
+ */
+export const AudienceSchema: GenMessage<Audience> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 0);
 
 /**
  * An article.
@@ -111,6 +148,14 @@ export type Article = Message<"deskwire.v1.Article"> & {
    * @generated from field: int32 passage_count = 12;
    */
   passageCount: number;
+
+  /**
+   * Whom it is for; absent: everybody in the tenant. A search, a list and an answer leave it out for others, and to
+   * them it is not found.
+   *
+   * @generated from field: deskwire.v1.Audience audience = 13;
+   */
+  audience?: Audience | undefined;
 };
 
 /**
@@ -118,7 +163,7 @@ export type Article = Message<"deskwire.v1.Article"> & {
  * Use `create(ArticleSchema)` to create a new message.
  */
 export const ArticleSchema: GenMessage<Article> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 0);
+  messageDesc(file_deskwire_v1_knowledge, 1);
 
 /**
  * Restricts a search.
@@ -153,7 +198,7 @@ export type KnowledgeFilter = Message<"deskwire.v1.KnowledgeFilter"> & {
  * Use `create(KnowledgeFilterSchema)` to create a new message.
  */
 export const KnowledgeFilterSchema: GenMessage<KnowledgeFilter> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 1);
+  messageDesc(file_deskwire_v1_knowledge, 2);
 
 /**
  * Request of `SearchKnowledge`.
@@ -202,7 +247,7 @@ export type SearchKnowledgeRequest = Message<"deskwire.v1.SearchKnowledgeRequest
  * Use `create(SearchKnowledgeRequestSchema)` to create a new message.
  */
 export const SearchKnowledgeRequestSchema: GenMessage<SearchKnowledgeRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 2);
+  messageDesc(file_deskwire_v1_knowledge, 3);
 
 /**
  * A passage of an article.
@@ -251,7 +296,7 @@ export type KnowledgePassage = Message<"deskwire.v1.KnowledgePassage"> & {
  * Use `create(KnowledgePassageSchema)` to create a new message.
  */
 export const KnowledgePassageSchema: GenMessage<KnowledgePassage> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 3);
+  messageDesc(file_deskwire_v1_knowledge, 4);
 
 /**
  * An article that fits a query.
@@ -286,7 +331,7 @@ export type KnowledgeResult = Message<"deskwire.v1.KnowledgeResult"> & {
  * Use `create(KnowledgeResultSchema)` to create a new message.
  */
 export const KnowledgeResultSchema: GenMessage<KnowledgeResult> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 4);
+  messageDesc(file_deskwire_v1_knowledge, 5);
 
 /**
  * Response of `SearchKnowledge`.
@@ -321,7 +366,7 @@ export type SearchKnowledgeResponse = Message<"deskwire.v1.SearchKnowledgeRespon
  * Use `create(SearchKnowledgeResponseSchema)` to create a new message.
  */
 export const SearchKnowledgeResponseSchema: GenMessage<SearchKnowledgeResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 5);
+  messageDesc(file_deskwire_v1_knowledge, 6);
 
 /**
  * Request of `CreateArticle`.
@@ -349,7 +394,7 @@ export type CreateArticleRequest = Message<"deskwire.v1.CreateArticleRequest"> &
  * Use `create(CreateArticleRequestSchema)` to create a new message.
  */
 export const CreateArticleRequestSchema: GenMessage<CreateArticleRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 6);
+  messageDesc(file_deskwire_v1_knowledge, 7);
 
 /**
  * Response of `CreateArticle`.
@@ -370,7 +415,7 @@ export type CreateArticleResponse = Message<"deskwire.v1.CreateArticleResponse">
  * Use `create(CreateArticleResponseSchema)` to create a new message.
  */
 export const CreateArticleResponseSchema: GenMessage<CreateArticleResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 7);
+  messageDesc(file_deskwire_v1_knowledge, 8);
 
 /**
  * Request of `GetArticle`.
@@ -391,7 +436,7 @@ export type GetArticleRequest = Message<"deskwire.v1.GetArticleRequest"> & {
  * Use `create(GetArticleRequestSchema)` to create a new message.
  */
 export const GetArticleRequestSchema: GenMessage<GetArticleRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 8);
+  messageDesc(file_deskwire_v1_knowledge, 9);
 
 /**
  * Response of `GetArticle`.
@@ -412,7 +457,7 @@ export type GetArticleResponse = Message<"deskwire.v1.GetArticleResponse"> & {
  * Use `create(GetArticleResponseSchema)` to create a new message.
  */
 export const GetArticleResponseSchema: GenMessage<GetArticleResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 9);
+  messageDesc(file_deskwire_v1_knowledge, 10);
 
 /**
  * Request of `ListArticles`.
@@ -454,7 +499,7 @@ export type ListArticlesRequest = Message<"deskwire.v1.ListArticlesRequest"> & {
  * Use `create(ListArticlesRequestSchema)` to create a new message.
  */
 export const ListArticlesRequestSchema: GenMessage<ListArticlesRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 10);
+  messageDesc(file_deskwire_v1_knowledge, 11);
 
 /**
  * Response of `ListArticles`.
@@ -489,7 +534,7 @@ export type ListArticlesResponse = Message<"deskwire.v1.ListArticlesResponse"> &
  * Use `create(ListArticlesResponseSchema)` to create a new message.
  */
 export const ListArticlesResponseSchema: GenMessage<ListArticlesResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 11);
+  messageDesc(file_deskwire_v1_knowledge, 12);
 
 /**
  * Request of `UpdateArticle`.
@@ -505,7 +550,7 @@ export type UpdateArticleRequest = Message<"deskwire.v1.UpdateArticleRequest"> &
   article?: Article | undefined;
 
   /**
-   * Which of `title content category tags url language` to change; empty for all that are set.
+   * Which of `title content category tags url language audience` to change; empty for all that are set.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -524,7 +569,7 @@ export type UpdateArticleRequest = Message<"deskwire.v1.UpdateArticleRequest"> &
  * Use `create(UpdateArticleRequestSchema)` to create a new message.
  */
 export const UpdateArticleRequestSchema: GenMessage<UpdateArticleRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 12);
+  messageDesc(file_deskwire_v1_knowledge, 13);
 
 /**
  * Response of `UpdateArticle`.
@@ -545,7 +590,7 @@ export type UpdateArticleResponse = Message<"deskwire.v1.UpdateArticleResponse">
  * Use `create(UpdateArticleResponseSchema)` to create a new message.
  */
 export const UpdateArticleResponseSchema: GenMessage<UpdateArticleResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 13);
+  messageDesc(file_deskwire_v1_knowledge, 14);
 
 /**
  * Request of `DeleteArticle`.
@@ -580,7 +625,7 @@ export type DeleteArticleRequest = Message<"deskwire.v1.DeleteArticleRequest"> &
  * Use `create(DeleteArticleRequestSchema)` to create a new message.
  */
 export const DeleteArticleRequestSchema: GenMessage<DeleteArticleRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 14);
+  messageDesc(file_deskwire_v1_knowledge, 15);
 
 /**
  * Response of `DeleteArticle`.
@@ -595,7 +640,7 @@ export type DeleteArticleResponse = Message<"deskwire.v1.DeleteArticleResponse">
  * Use `create(DeleteArticleResponseSchema)` to create a new message.
  */
 export const DeleteArticleResponseSchema: GenMessage<DeleteArticleResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 15);
+  messageDesc(file_deskwire_v1_knowledge, 16);
 
 /**
  * One document of an import.
@@ -619,7 +664,8 @@ export type ImportArticlesRequest = Message<"deskwire.v1.ImportArticlesRequest">
   content: Uint8Array;
 
   /**
-   * `text/markdown`, `text/mdx`, `text/html` or `text/plain`; told from the path when empty.
+   * `text/markdown`, `text/mdx`, `text/html`, `text/plain`, `application/pdf`, or that of Word documents
+   * (`application/vnd.openxmlformats-officedocument.wordprocessingml.document`); told from the path when empty.
    *
    * @generated from field: string media_type = 3;
    */
@@ -652,6 +698,13 @@ export type ImportArticlesRequest = Message<"deskwire.v1.ImportArticlesRequest">
    * @generated from field: string request_id = 7;
    */
   requestId: string;
+
+  /**
+   * Whom the article is for. Absent: a known article keeps its audience, a new one is for everybody.
+   *
+   * @generated from field: deskwire.v1.Audience audience = 8;
+   */
+  audience?: Audience | undefined;
 };
 
 /**
@@ -659,7 +712,7 @@ export type ImportArticlesRequest = Message<"deskwire.v1.ImportArticlesRequest">
  * Use `create(ImportArticlesRequestSchema)` to create a new message.
  */
 export const ImportArticlesRequestSchema: GenMessage<ImportArticlesRequest> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 16);
+  messageDesc(file_deskwire_v1_knowledge, 17);
 
 /**
  * The result for one document.
@@ -715,7 +768,7 @@ export type ImportResult = Message<"deskwire.v1.ImportResult"> & {
  * Use `create(ImportResultSchema)` to create a new message.
  */
 export const ImportResultSchema: GenMessage<ImportResult> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 17);
+  messageDesc(file_deskwire_v1_knowledge, 18);
 
 /**
  * Response of `ImportArticles`.
@@ -771,7 +824,345 @@ export type ImportArticlesResponse = Message<"deskwire.v1.ImportArticlesResponse
  * Use `create(ImportArticlesResponseSchema)` to create a new message.
  */
 export const ImportArticlesResponseSchema: GenMessage<ImportArticlesResponse> = /*@__PURE__*/
-  messageDesc(file_deskwire_v1_knowledge, 18);
+  messageDesc(file_deskwire_v1_knowledge, 19);
+
+/**
+ * How an embedder finds beside the one that was active when it was done. The questions are sentences of the articles.
+ *
+ * @generated from message deskwire.v1.EmbedderComparison
+ */
+export type EmbedderComparison = Message<"deskwire.v1.EmbedderComparison"> & {
+  /**
+   * The embedder that was active.
+   *
+   * @generated from field: string beside = 1;
+   */
+  beside: string;
+
+  /**
+   * How many questions were asked.
+   *
+   * @generated from field: int32 sample_count = 2;
+   */
+  sampleCount: number;
+
+  /**
+   * Share of the nearest ten passages that both found, 0 to 1, on average.
+   *
+   * @generated from field: double overlap_at_10 = 3;
+   */
+  overlapAt10: number;
+
+  /**
+   * Share of questions whose own article is among the ten nearest, by this embedder.
+   *
+   * @generated from field: double own_article_at_10 = 4;
+   */
+  ownArticleAt10: number;
+
+  /**
+   * The same by the embedder beside it.
+   *
+   * @generated from field: double own_article_at_10_beside = 5;
+   */
+  ownArticleAt10Beside: number;
+};
+
+/**
+ * Describes the message deskwire.v1.EmbedderComparison.
+ * Use `create(EmbedderComparisonSchema)` to create a new message.
+ */
+export const EmbedderComparisonSchema: GenMessage<EmbedderComparison> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 20);
+
+/**
+ * An embedder of a tenant.
+ *
+ * @generated from message deskwire.v1.Embedder
+ */
+export type Embedder = Message<"deskwire.v1.Embedder"> & {
+  /**
+   * Name, such as `local/all-MiniLM-L6-v2`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Length of its vectors.
+   *
+   * @generated from field: int32 dimensions = 2;
+   */
+  dimensions: number;
+
+  /**
+   * What the tenant has of it.
+   *
+   * @generated from field: deskwire.v1.EmbedderStatus status = 3;
+   */
+  status: EmbedderStatus;
+
+  /**
+   * Whether this server has it. One that it has not gets no vectors; an active one then leaves search to another
+   * embedder that is ready, or to words.
+   *
+   * @generated from field: bool available = 4;
+   */
+  available: boolean;
+
+  /**
+   * Passages of the tenant.
+   *
+   * @generated from field: int32 passage_count = 5;
+   */
+  passageCount: number;
+
+  /**
+   * Passages with a vector of it.
+   *
+   * @generated from field: int32 embedded_count = 6;
+   */
+  embeddedCount: number;
+
+  /**
+   * Present once it was ready beside another one.
+   *
+   * @generated from field: deskwire.v1.EmbedderComparison comparison = 7;
+   */
+  comparison?: EmbedderComparison | undefined;
+
+  /**
+   * When its vectors were begun; absent before.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 8;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * When all of its vectors were there.
+   *
+   * @generated from field: google.protobuf.Timestamp ready_time = 9;
+   */
+  readyTime?: Timestamp | undefined;
+
+  /**
+   * When search last began to use it.
+   *
+   * @generated from field: google.protobuf.Timestamp activate_time = 10;
+   */
+  activateTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.Embedder.
+ * Use `create(EmbedderSchema)` to create a new message.
+ */
+export const EmbedderSchema: GenMessage<Embedder> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 21);
+
+/**
+ * Request of `ListEmbedders`.
+ *
+ * @generated from message deskwire.v1.ListEmbeddersRequest
+ */
+export type ListEmbeddersRequest = Message<"deskwire.v1.ListEmbeddersRequest"> & {
+};
+
+/**
+ * Describes the message deskwire.v1.ListEmbeddersRequest.
+ * Use `create(ListEmbeddersRequestSchema)` to create a new message.
+ */
+export const ListEmbeddersRequestSchema: GenMessage<ListEmbeddersRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 22);
+
+/**
+ * Response of `ListEmbedders`.
+ *
+ * @generated from message deskwire.v1.ListEmbeddersResponse
+ */
+export type ListEmbeddersResponse = Message<"deskwire.v1.ListEmbeddersResponse"> & {
+  /**
+   * The active one first, then by name.
+   *
+   * @generated from field: repeated deskwire.v1.Embedder embedders = 1;
+   */
+  embedders: Embedder[];
+};
+
+/**
+ * Describes the message deskwire.v1.ListEmbeddersResponse.
+ * Use `create(ListEmbeddersResponseSchema)` to create a new message.
+ */
+export const ListEmbeddersResponseSchema: GenMessage<ListEmbeddersResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 23);
+
+/**
+ * Request of `GetEmbedder`.
+ *
+ * @generated from message deskwire.v1.GetEmbedderRequest
+ */
+export type GetEmbedderRequest = Message<"deskwire.v1.GetEmbedderRequest"> & {
+  /**
+   * Which one.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message deskwire.v1.GetEmbedderRequest.
+ * Use `create(GetEmbedderRequestSchema)` to create a new message.
+ */
+export const GetEmbedderRequestSchema: GenMessage<GetEmbedderRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 24);
+
+/**
+ * Response of `GetEmbedder`.
+ *
+ * @generated from message deskwire.v1.GetEmbedderResponse
+ */
+export type GetEmbedderResponse = Message<"deskwire.v1.GetEmbedderResponse"> & {
+  /**
+   * The embedder.
+   *
+   * @generated from field: deskwire.v1.Embedder embedder = 1;
+   */
+  embedder?: Embedder | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.GetEmbedderResponse.
+ * Use `create(GetEmbedderResponseSchema)` to create a new message.
+ */
+export const GetEmbedderResponseSchema: GenMessage<GetEmbedderResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 25);
+
+/**
+ * Request of `StartReembedding`.
+ *
+ * @generated from message deskwire.v1.StartReembeddingRequest
+ */
+export type StartReembeddingRequest = Message<"deskwire.v1.StartReembeddingRequest"> & {
+  /**
+   * An embedder that the server has.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message deskwire.v1.StartReembeddingRequest.
+ * Use `create(StartReembeddingRequestSchema)` to create a new message.
+ */
+export const StartReembeddingRequestSchema: GenMessage<StartReembeddingRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 26);
+
+/**
+ * Response of `StartReembedding`.
+ *
+ * @generated from message deskwire.v1.StartReembeddingResponse
+ */
+export type StartReembeddingResponse = Message<"deskwire.v1.StartReembeddingResponse"> & {
+  /**
+   * The embedder.
+   *
+   * @generated from field: deskwire.v1.Embedder embedder = 1;
+   */
+  embedder?: Embedder | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.StartReembeddingResponse.
+ * Use `create(StartReembeddingResponseSchema)` to create a new message.
+ */
+export const StartReembeddingResponseSchema: GenMessage<StartReembeddingResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 27);
+
+/**
+ * Request of `ActivateEmbedder`.
+ *
+ * @generated from message deskwire.v1.ActivateEmbedderRequest
+ */
+export type ActivateEmbedderRequest = Message<"deskwire.v1.ActivateEmbedderRequest"> & {
+  /**
+   * One that is ready.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message deskwire.v1.ActivateEmbedderRequest.
+ * Use `create(ActivateEmbedderRequestSchema)` to create a new message.
+ */
+export const ActivateEmbedderRequestSchema: GenMessage<ActivateEmbedderRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 28);
+
+/**
+ * Response of `ActivateEmbedder`.
+ *
+ * @generated from message deskwire.v1.ActivateEmbedderResponse
+ */
+export type ActivateEmbedderResponse = Message<"deskwire.v1.ActivateEmbedderResponse"> & {
+  /**
+   * The embedder.
+   *
+   * @generated from field: deskwire.v1.Embedder embedder = 1;
+   */
+  embedder?: Embedder | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.ActivateEmbedderResponse.
+ * Use `create(ActivateEmbedderResponseSchema)` to create a new message.
+ */
+export const ActivateEmbedderResponseSchema: GenMessage<ActivateEmbedderResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 29);
+
+/**
+ * Request of `RetireEmbedder`.
+ *
+ * @generated from message deskwire.v1.RetireEmbedderRequest
+ */
+export type RetireEmbedderRequest = Message<"deskwire.v1.RetireEmbedderRequest"> & {
+  /**
+   * One that is not active.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message deskwire.v1.RetireEmbedderRequest.
+ * Use `create(RetireEmbedderRequestSchema)` to create a new message.
+ */
+export const RetireEmbedderRequestSchema: GenMessage<RetireEmbedderRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 30);
+
+/**
+ * Response of `RetireEmbedder`.
+ *
+ * @generated from message deskwire.v1.RetireEmbedderResponse
+ */
+export type RetireEmbedderResponse = Message<"deskwire.v1.RetireEmbedderResponse"> & {
+  /**
+   * The embedder.
+   *
+   * @generated from field: deskwire.v1.Embedder embedder = 1;
+   */
+  embedder?: Embedder | undefined;
+};
+
+/**
+ * Describes the message deskwire.v1.RetireEmbedderResponse.
+ * Use `create(RetireEmbedderResponseSchema)` to create a new message.
+ */
+export const RetireEmbedderResponseSchema: GenMessage<RetireEmbedderResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_v1_knowledge, 31);
 
 /**
  * What became of a document.
@@ -822,7 +1213,63 @@ export const ImportOutcomeSchema: GenEnum<ImportOutcome> = /*@__PURE__*/
   enumDesc(file_deskwire_v1_knowledge, 0);
 
 /**
- * Keeps articles and finds them. Everybody in the tenant may search and read; administrators and services may change.
+ * What a tenant has of an embedder.
+ *
+ * @generated from enum deskwire.v1.EmbedderStatus
+ */
+export enum EmbedderStatus {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: EMBEDDER_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The server has it, the tenant does not use it.
+   *
+   * @generated from enum value: EMBEDDER_STATUS_AVAILABLE = 1;
+   */
+  AVAILABLE = 1,
+
+  /**
+   * Its vectors are being made; search does not use them.
+   *
+   * @generated from enum value: EMBEDDER_STATUS_BUILDING = 2;
+   */
+  BUILDING = 2,
+
+  /**
+   * All passages have its vectors, and new ones get theirs; it can be made active.
+   *
+   * @generated from enum value: EMBEDDER_STATUS_READY = 3;
+   */
+  READY = 3,
+
+  /**
+   * Search uses it.
+   *
+   * @generated from enum value: EMBEDDER_STATUS_ACTIVE = 4;
+   */
+  ACTIVE = 4,
+
+  /**
+   * It was given up.
+   *
+   * @generated from enum value: EMBEDDER_STATUS_RETIRED = 5;
+   */
+  RETIRED = 5,
+}
+
+/**
+ * Describes the enum deskwire.v1.EmbedderStatus.
+ */
+export const EmbedderStatusSchema: GenEnum<EmbedderStatus> = /*@__PURE__*/
+  enumDesc(file_deskwire_v1_knowledge, 1);
+
+/**
+ * Keeps articles and finds them. Everybody in the tenant may search and read what the audiences of articles leave open
+ * to them; administrators and services see all, and may change.
  *
  * @generated from service deskwire.v1.KnowledgeService
  */
@@ -898,6 +1345,60 @@ export const KnowledgeService: GenService<{
     methodKind: "client_streaming";
     input: typeof ImportArticlesRequestSchema;
     output: typeof ImportArticlesResponseSchema;
+  },
+  /**
+   * Lists the embedders that the tenant uses or may use, with their progress. For administrators and services, as all
+   * calls about embedders.
+   *
+   * @generated from rpc deskwire.v1.KnowledgeService.ListEmbedders
+   */
+  listEmbedders: {
+    methodKind: "unary";
+    input: typeof ListEmbeddersRequestSchema;
+    output: typeof ListEmbeddersResponseSchema;
+  },
+  /**
+   * Returns one embedder with its progress. Errors: NOT_FOUND.
+   *
+   * @generated from rpc deskwire.v1.KnowledgeService.GetEmbedder
+   */
+  getEmbedder: {
+    methodKind: "unary";
+    input: typeof GetEmbedderRequestSchema;
+    output: typeof GetEmbedderResponseSchema;
+  },
+  /**
+   * Begins to embed every passage by another embedder, beside the active one, in the background; searches go on as
+   * they were, and articles that change meanwhile get vectors of both. A repeat changes nothing. Errors:
+   * FAILED_PRECONDITION `EMBEDDER_UNKNOWN`.
+   *
+   * @generated from rpc deskwire.v1.KnowledgeService.StartReembedding
+   */
+  startReembedding: {
+    methodKind: "unary";
+    input: typeof StartReembeddingRequestSchema;
+    output: typeof StartReembeddingResponseSchema;
+  },
+  /**
+   * Makes search use an embedder that is ready. The one before stays ready and gets its vectors as before, so that a
+   * call with its name switches back. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_NOT_READY`.
+   *
+   * @generated from rpc deskwire.v1.KnowledgeService.ActivateEmbedder
+   */
+  activateEmbedder: {
+    methodKind: "unary";
+    input: typeof ActivateEmbedderRequestSchema;
+    output: typeof ActivateEmbedderResponseSchema;
+  },
+  /**
+   * Gives an embedder up and removes its vectors. Errors: NOT_FOUND; FAILED_PRECONDITION `EMBEDDER_ACTIVE`.
+   *
+   * @generated from rpc deskwire.v1.KnowledgeService.RetireEmbedder
+   */
+  retireEmbedder: {
+    methodKind: "unary";
+    input: typeof RetireEmbedderRequestSchema;
+    output: typeof RetireEmbedderResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_deskwire_v1_knowledge, 0);

@@ -1,6 +1,6 @@
 """Documents in, clean articles out."""
 
-from deskwire_server.knowledge.parse.detect import MAX_DOCUMENT_BYTES, SUPPORTED_ENDINGS
+from deskwire_server.knowledge.parse.detect import MAX_DOCUMENT_BYTES, MEDIA_TYPES, SUPPORTED_ENDINGS
 from deskwire_server.knowledge.parse.document import (
     Document,
     DocumentFault,
@@ -22,6 +22,7 @@ def parse_document(document: Document) -> ParsedDocument:
 
 __all__ = [
     "MAX_DOCUMENT_BYTES",
+    "MEDIA_TYPES",
     "SUPPORTED_ENDINGS",
     "Document",
     "DocumentFault",

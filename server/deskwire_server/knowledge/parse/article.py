@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from bs4.element import Tag
 
-from deskwire_server.knowledge.parse.detect import text_of, type_of
+from deskwire_server.errors import InvalidArgument
+from deskwire_server.knowledge.audience import Audience
+from deskwire_server.knowledge.parse import docx, pdf
+from deskwire_server.knowledge.parse.detect import bytes_of, is_binary, text_of, type_of
 from deskwire_server.knowledge.parse.document import (
     Document,
     DocumentFault,
@@ -33,13 +37,7 @@ _ANY_H1 = re.compile(r"^#[ \t]++(\S.*+)$", re.M)
 def parse_document(document: Document) -> ParsedDocument:
     """The article of `document`. Blocking. Raises `DocumentRejected` with the fault by name."""
     kind = type_of(document)
-    text = text_of(document, kind)
-    if kind is DocumentType.HTML:
-        matter, markdown = _from_html(text)
-    elif kind is DocumentType.MARKDOWN:
-        matter, markdown = split_front_matter(text)
-    else:
-        matter, markdown = FrontMatter({}), text
+    matter, markdown = _read(document, kind)
     content, links = (markdown.strip(), ()) if kind is DocumentType.TEXT else clean_markdown(markdown)
     title = matter.text("title", "sidebar_label")
     heading = _FIRST_HEADING.match(content) if kind is not DocumentType.TEXT else None
@@ -64,7 +62,24 @@ def parse_document(document: Document) -> ParsedDocument:
         updated_at=matter.moment("updated", "last_update", "last_updated", "lastmod", "modified", "updated_at"),
         links=links,
         warnings=(matter.warning,) if matter.warning else (),
+        audience=document.audience if document.audience is not None else _audience(matter),
     )
+
+
+def _read(document: Document, kind: DocumentType) -> tuple[FrontMatter, str]:
+    """Fields of the document's head, and its contents as Markdown."""
+    if is_binary(kind):
+        data = bytes_of(document, kind)
+        if kind is DocumentType.PDF:
+            markdown, title = pdf.markdown_of(data)
+            return FrontMatter({"title": title}), markdown
+        page, title = docx.html_of(data)
+        matter, markdown = _from_html(page)
+        return (matter if matter.text("title") else FrontMatter({"title": title})), markdown
+    text = text_of(document, kind)
+    if kind is DocumentType.HTML:
+        return _from_html(text)
+    return split_front_matter(text) if kind is DocumentType.MARKDOWN else (FrontMatter({}), text)
 
 
 def _from_html(text: str) -> tuple[FrontMatter, str]:
@@ -88,6 +103,23 @@ def _from_html(text: str) -> tuple[FrontMatter, str]:
     # The page's title carries the site's name; the heading is the article's own.
     fields["title"] = first.get_text(" ", strip=True) if first is not None else re.split(r"\s+[|–—·]\s+", page_title)[0]
     return FrontMatter(fields), to_markdown(main)
+
+
+def _audience(matter: FrontMatter) -> Audience | None:
+    """What `audience` of the head says: lists of roles, plans and languages. Raises `DocumentRejected`.
+
+    One that can't be understood refuses the document: it must not become an article for everybody.
+    """
+    if "audience" not in matter.fields:
+        return None
+    value = matter.fields["audience"]
+    if not isinstance(value, Mapping) or not value.keys() <= {"roles", "plans", "languages"}:
+        raise DocumentRejected(DocumentFault.UNREADABLE, "audience must be a map of roles, plans and languages")
+    own = FrontMatter(value)
+    try:
+        return Audience.of(own.words("roles"), own.words("plans"), own.words("languages"))
+    except InvalidArgument as error:
+        raise DocumentRejected(DocumentFault.UNREADABLE, f"audience: {error.message}") from error
 
 
 def _heading(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Checks that a document's bytes are text of the type they claim to be."""
+"""Checks that a document's bytes are of the type they claim to be."""
 
 from __future__ import annotations
 
@@ -20,9 +20,23 @@ _ENDINGS = {
     ".xhtml": DocumentType.HTML,
     ".txt": DocumentType.TEXT,
     ".text": DocumentType.TEXT,
+    ".pdf": DocumentType.PDF,
+    ".docx": DocumentType.DOCX,
 }
 SUPPORTED_ENDINGS = frozenset(_ENDINGS)
 """Endings of files that can be imported, in lower case with their dot."""
+
+MEDIA_TYPES = {
+    "text/markdown": DocumentType.MARKDOWN,
+    "text/x-markdown": DocumentType.MARKDOWN,
+    "text/mdx": DocumentType.MARKDOWN,
+    "text/html": DocumentType.HTML,
+    "application/xhtml+xml": DocumentType.HTML,
+    "text/plain": DocumentType.TEXT,
+    "application/pdf": DocumentType.PDF,
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": DocumentType.DOCX,
+}
+"""Types of documents by their media type, in lower case without parameters."""
 
 _SIGNATURES = (
     (b"%PDF-", "a PDF"),
@@ -56,13 +70,31 @@ def type_of(document: Document) -> DocumentType:
     return kind
 
 
+_BINARY = {DocumentType.PDF: b"%PDF-", DocumentType.DOCX: b"PK\x03\x04"}
+"""How files begin that are not text."""
+
+
+def is_binary(kind: DocumentType) -> bool:
+    """Whether files of this type are read by a program of their own rather than as text."""
+    return kind in _BINARY
+
+
+def bytes_of(document: Document, kind: DocumentType) -> bytes:
+    """The bytes of a document that is not text, checked against `kind`. Raises `DocumentRejected`."""
+    data = document.data
+    _refuse_large(data)
+    if not data:
+        raise DocumentRejected(DocumentFault.EMPTY, "the document is empty")
+    # Some programs put a few bytes before the head of a PDF.
+    if _BINARY[kind] not in data[: 1024 if kind is DocumentType.PDF else 4]:
+        raise DocumentRejected(DocumentFault.UNREADABLE, f"claimed to be {kind.value} but is not")
+    return data
+
+
 def text_of(document: Document, kind: DocumentType) -> str:
     """The document's text with line ends as `\\n`, checked against `kind`. Raises `DocumentRejected`."""
     data = document.data
-    if len(data) > MAX_DOCUMENT_BYTES:
-        raise DocumentRejected(
-            DocumentFault.TOO_LARGE, f"{len(data)} bytes are more than the {MAX_DOCUMENT_BYTES} a document may have"
-        )
+    _refuse_large(data)
     _refuse_binary(data, kind)
     try:
         text = data.decode("utf-8-sig")
@@ -79,6 +111,13 @@ def text_of(document: Document, kind: DocumentType) -> str:
     if kind is not DocumentType.HTML and _HTML_DOCUMENT.match(text):
         raise DocumentRejected(DocumentFault.UNREADABLE, f"claimed to be {kind.value} but is an HTML page")
     return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _refuse_large(data: bytes) -> None:
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise DocumentRejected(
+            DocumentFault.TOO_LARGE, f"{len(data)} bytes are more than the {MAX_DOCUMENT_BYTES} a document may have"
+        )
 
 
 def _refuse_binary(data: bytes, kind: DocumentType) -> None:

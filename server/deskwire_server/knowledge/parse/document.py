@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from deskwire_server.errors import InvalidArgument
+from deskwire_server.knowledge.audience import Audience
 
 
 class DocumentType(StrEnum):
@@ -16,6 +17,9 @@ class DocumentType(StrEnum):
     """Markdown, MDX included."""
     HTML = "html"
     TEXT = "text"
+    PDF = "PDF"
+    DOCX = "DOCX"
+    """Word document of 2007 or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Document:
     """Category that rules over the document's own."""
     tags: tuple[str, ...] = ()
     """Tags added to the document's own."""
+    audience: Audience | None = None
+    """Whom the article is for; None leaves the audience of a known article as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class ParsedDocument:
     """Every link with a target, relative ones included, in the order of the text."""
     warnings: tuple[str, ...] = ()
     """What was wrong but did not stop the document, a sentence each."""
+    audience: Audience | None = None
+    """Whom the document says it is for; None where it does not say."""
 
 
 class DocumentFault(StrEnum):

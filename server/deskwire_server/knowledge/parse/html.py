@@ -189,7 +189,8 @@ def _piece(node: PageElement) -> str:
     if isinstance(node, PreformattedString):
         return ""
     if isinstance(node, NavigableString):
-        return str(node)
+        # A page that shows a tag means its letters; in Markdown they would be a tag again.
+        return str(node).replace("<", "&lt;")
     if not isinstance(node, Tag):
         return ""
     if node.name == "br":

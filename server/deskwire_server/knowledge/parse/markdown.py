@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import unescape
 
 from deskwire_server.knowledge.parse.document import Link
 from deskwire_server.knowledge.parse.tags import Tag, skip_braces, tags
@@ -32,6 +33,7 @@ _REFERENCE = re.compile(r"^ {0,3}\[([^\]\n^]+)\]:[ \t]*<?(\S+?)>?(?:[ \t]+[\"'(]
 _ADMONITION = re.compile(r"^([ \t]*):{3,}[ \t]*(?:([A-Za-z][\w-]*)(?:\[([^\]]*)\])?(?:\{[^}]*\})?[ \t]*(.*))?$", re.M)
 _ANCHOR = re.compile(r"^(#{1,6}[ \t].*?)(?<![ \t])[ \t]*+\{#[\w:.-]+\}[ \t]*$", re.M)
 _MAX_OPEN_ENDED = 50
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _ADDRESS = re.compile(r"^(?:https?|mailto|tel):", re.I)
 _DROPPED_TAGS = frozenset({"img", "source", "track", "input", "hr", "link", "meta", "wbr"})
@@ -162,8 +164,8 @@ def plain(markdown: str) -> str:
     text = re.sub(r"^#{1,6}[ \t]+", "", text, flags=re.M)
     text = re.sub(r"(\*\*|__)(?=\S)(.{1,2000}?)(?<=\S)\1", r"\2", text, flags=re.S)
     text = re.sub(r"(?<![\w*])[*_](?=\S)([^*_\n]+?)(?<=\S)[*_](?![\w*])", r"\1", text)
-    text = text.replace("`", "")
-    return _EMPTY_LINES.sub("\n\n", text).strip()
+    text = _ESCAPED.sub(r"\1", text.replace("`", ""))
+    return _EMPTY_LINES.sub("\n\n", unescape(text)).strip()
 
 
 def _without_tables(text: str) -> str:

@@ -113,14 +113,14 @@ export async function fetchArticle(articleId: string): Promise<api.Article> {
 }
 
 /** Creates an article, or changes one whose version is still `etag`; without an etag whatever is there is replaced. */
-export async function saveArticle(draft: Draft, id: string, etag: string): Promise<void> {
+export async function saveArticle(draft: Draft, id: string, etag: string): Promise<string> {
   const requestId = newRequestId();
-  if (id === "") await knowledge().createArticle({ article: draft, requestId });
-  else {
-    const updateMask = { paths: ["title", "content", "category", "tags", "url", "language"] };
-    await knowledge().updateArticle({ article: { ...draft, id, etag }, updateMask, requestId });
-  }
+  const updateMask = { paths: ["title", "content", "category", "tags", "url", "language"] };
+  const { article } = id === ""
+    ? await knowledge().createArticle({ article: draft, requestId })
+    : await knowledge().updateArticle({ article: { ...draft, id, etag }, updateMask, requestId });
   await loadRows();
+  return article?.id ?? id;
 }
 
 /** Deletes an article unless somebody changed it meanwhile. */

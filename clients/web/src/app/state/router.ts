@@ -3,7 +3,8 @@ import { signal } from "@preact/signals";
 
 export type Route =
   | { readonly name: "chat"; readonly conversationId: string | undefined }
-  | { readonly name: "knowledge" };
+  | { readonly name: "knowledge" }
+  | { readonly name: "gaps" };
 
 export const route = signal<Route>(parse(location.hash));
 
@@ -25,5 +26,6 @@ export function chatAddress(conversationId?: string): string {
 
 function parse(hash: string): Route {
   if (hash.startsWith("#/knowledge")) return { name: "knowledge" };
+  if (hash.startsWith("#/questions")) return { name: "gaps" };
   return { name: "chat", conversationId: /^#\/c\/([\w-]+)/.exec(hash)?.[1] };
 }

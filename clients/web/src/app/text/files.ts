@@ -1,7 +1,7 @@
 /** Collects the files that were dropped or chosen, with their paths. */
 import type { ImportDocument } from "../../lib";
 
-const WANTED = /\.(md|mdx|markdown|html?|txt)$/i;
+const WANTED = /\.(md|mdx|markdown|html?|txt|pdf|docx)$/i;
 
 /** Documents among files that were chosen; `skipped` counts those of other kinds. */
 export interface Collected {

@@ -5,6 +5,7 @@ import { drawerOpen, narrow, openSource } from "../state/layout";
 import { go, route } from "../state/router";
 import { isAdmin, session } from "../state/session";
 import { ChatPage } from "./chat-page";
+import { GapsPage } from "./gaps-page";
 import { KnowledgePage } from "./knowledge-page";
 import { Notices } from "./pieces";
 import { Sidebar } from "./sidebar";
@@ -28,12 +29,13 @@ export function App() {
 
 function Page() {
   const current = route.value;
-  const allowed = current.name !== "knowledge" || isAdmin.value;
+  const allowed = current.name === "chat" || isAdmin.value;
   useEffect(() => {
     if (!allowed) go("#/", true);
   }, [allowed]);
-  if (current.name === "knowledge") return allowed ? <KnowledgePage /> : null;
-  return <ChatPage route={current} />;
+  if (current.name === "chat") return <ChatPage route={current} />;
+  if (!allowed) return null;
+  return current.name === "knowledge" ? <KnowledgePage /> : <GapsPage />;
 }
 
 /** The part after `#` names the page, so the link moves the focus by itself. */

@@ -15,10 +15,13 @@ interface Props {
   /** The article; empty for a new one. */
   id: string;
   onClose: () => void;
+  /** Told the id of the article when it was saved. */
+  onSaved?: ((articleId: string) => void) | undefined;
 }
 
-export function ArticleEditor({ id, onClose }: Props) {
-  const [draft, setDraft] = useState<Draft | undefined>(id === "" ? BLANK : undefined);
+/** `title` is what a new article begins with. */
+export function ArticleEditor({ id, title = "", onClose, onSaved }: Props & { title?: string }) {
+  const [draft, setDraft] = useState<Draft | undefined>(id === "" ? { ...BLANK, title } : undefined);
   const [etag, setEtag] = useState("");
   const [path, setPath] = useState("");
   const [error, setError] = useState<DeskwireError>();
@@ -48,7 +51,7 @@ export function ArticleEditor({ id, onClose }: Props) {
       </header>
       {error && !draft && <Trouble error={error} onRetry={() => void load()} />}
       {!draft && !error && <Skeleton lines={9} label="Loading the article" />}
-      {draft && <Form id={id} etag={etag} start={draft} key={etag} onReload={load} onClose={onClose} />}
+      {draft && <Form id={id} etag={etag} start={draft} key={etag} onReload={load} onClose={onClose} onSaved={onSaved} />}
     </Dialog>
   );
 }
@@ -59,7 +62,7 @@ interface FormProps extends Props {
   onReload: () => Promise<void>;
 }
 
-function Form({ id, etag, start, onReload, onClose }: FormProps) {
+function Form({ id, etag, start, onReload, onClose, onSaved }: FormProps) {
   const [draft, setDraft] = useState(start);
   const [tags, setTags] = useState(start.tags.join(", "));
   const [busy, setBusy] = useState(false);
@@ -81,7 +84,10 @@ function Form({ id, etag, start, onReload, onClose }: FormProps) {
   };
   const save = (version: string): void => {
     const list = tags.split(",").map((tag) => tag.trim()).filter(Boolean);
-    void run(() => saveArticle({ ...draft, tags: list }, id, version), "Article saved");
+    void run(async () => {
+      const saved = await saveArticle({ ...draft, tags: list }, id, version);
+      onSaved?.(saved);
+    }, "Article saved");
   };
 
   return (

@@ -1,7 +1,7 @@
 /** Icons as inline drawings; they are decoration, their buttons carry the words. */
 import { createElement } from "preact";
 import {
-  ArrowDown, ArrowUp, BookOpen, Check, ChevronLeft, ChevronRight, CircleAlert, Copy, ExternalLink, FileText, Files, LogOut,
+  ArrowDown, ArrowUp, BookOpen, Check, ChevronLeft, ChevronRight, CircleAlert, CircleHelp, Copy, ExternalLink, FileText, Files, LogOut,
   Menu, MessageSquare, Monitor, Moon, Pencil, Plus, RotateCw, Search, Square, Sun, Trash2, Upload, UserRound, WifiOff, X,
   Info, FolderOpen, ThumbsDown, ThumbsUp,
 } from "lucide";
@@ -9,7 +9,7 @@ import {
 const ICONS = {
   alert: CircleAlert, book: BookOpen, check: Check, close: X, copy: Copy, down: ArrowDown, edit: Pencil, external: ExternalLink,
   file: FileText, files: Files, folder: FolderOpen, info: Info, left: ChevronLeft, menu: Menu, message: MessageSquare,
-  monitor: Monitor, moon: Moon, offline: WifiOff, person: UserRound, plus: Plus, retry: RotateCw, right: ChevronRight,
+  monitor: Monitor, moon: Moon, offline: WifiOff, person: UserRound, plus: Plus, question: CircleHelp, retry: RotateCw, right: ChevronRight,
   search: Search, send: ArrowUp, signOut: LogOut, stop: Square, sun: Sun, thumbDown: ThumbsDown, thumbUp: ThumbsUp,
   trash: Trash2, upload: Upload,
 } as const;

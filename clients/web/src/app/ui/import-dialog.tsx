@@ -28,7 +28,7 @@ export function ImportDialog({ onClose }: { onClose: () => void }) {
 
 function begin({ documents, skipped }: Collected): void {
   if (documents.length === 0) {
-    notify("There are no Markdown, HTML or text files among these.", "error");
+    notify("There are no Markdown, HTML, text, PDF or Word files among these.", "error");
     return;
   }
   if (skipped > 0) notify(`${skipped.toLocaleString()} other ${skipped === 1 ? "file is" : "files are"} left out.`);
@@ -56,7 +56,7 @@ function DropZone() {
     >
       <span class="empty-icon"><Icon name="upload" size={22} /></span>
       <p class="empty-title">Drop files or a folder here</p>
-      <p class="empty-text">Markdown, HTML or plain text, up to 3 MB each. Documents that are known already are brought up to date.</p>
+      <p class="empty-text">Markdown, HTML, plain text, PDF or Word, up to 3 MB each. Documents that are known already are brought up to date.</p>
       <div class="drop-buttons">
         <button type="button" class="button" onClick={() => files.current?.click()}><Icon name="files" size={16} /> Choose files</button>
         <button type="button" class="button" onClick={() => folder.current?.click()}><Icon name="folder" size={16} /> Choose a folder</button>
@@ -68,7 +68,7 @@ function DropZone() {
         tabIndex={-1}
         aria-label="Files"
         multiple
-        accept=".md,.mdx,.markdown,.html,.htm,.txt"
+        accept=".md,.mdx,.markdown,.html,.htm,.txt,.pdf,.docx"
         onChange={(event) => begin(fromFiles(event.currentTarget.files ?? []))}
       />
       <input

@@ -89,7 +89,7 @@ function Results({ onOpen, onImport }: { onOpen: (id: string) => void; onImport:
     if (query.value !== "") return <Empty icon="search" title="Nothing found">Try other words, or search by meaning.</Empty>;
     return (
       <Empty icon="files" title="No articles yet">
-        <p>Drop a folder of Markdown, HTML or text files, and answers will rest on them.</p>
+        <p>Drop a folder of Markdown, HTML, text, PDF or Word files, and answers will rest on them.</p>
         <button type="button" class="button button-primary" onClick={onImport}>Import documents</button>
       </Empty>
     );

@@ -30,7 +30,10 @@ export function Sidebar() {
       <nav class="sidebar-nav" aria-label="Main">
         <NavLink href="#/" icon="plus" label="New conversation" current={false} />
         {isAdmin.value && (
-          <NavLink href="#/knowledge" icon="book" label="Knowledge" current={route.value.name === "knowledge"} />
+          <>
+            <NavLink href="#/knowledge" icon="book" label="Knowledge" current={route.value.name === "knowledge"} />
+            <NavLink href="#/questions" icon="question" label="Open questions" current={route.value.name === "gaps"} />
+          </>
         )}
       </nav>
       <SearchBox />
@@ -40,7 +43,7 @@ export function Sidebar() {
   );
 }
 
-function NavLink(props: { href: string; icon: "plus" | "book"; label: string; current: boolean }) {
+function NavLink(props: { href: string; icon: "plus" | "book" | "question"; label: string; current: boolean }) {
   const onClick = (event: MouseEvent): void => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();

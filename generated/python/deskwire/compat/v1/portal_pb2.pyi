@@ -539,3 +539,408 @@ class RecordFeedbackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordFeedbackResponse: _TypeAlias = RecordFeedbackResponse  # noqa: Y015
+
+@_typing.final
+class PortalAssistantServiceAnalyzeIntentRequest(_message.Message):
+    """Request of `AnalyzeIntent`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """The message."""
+    @_builtins.property
+    def context(self) -> Global___PortalContext:
+        """Who asks, and where they are."""
+
+    def __init__(
+        self,
+        *,
+        message: _builtins.str = ...,
+        context: Global___PortalContext | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalAssistantServiceAnalyzeIntentRequest: _TypeAlias = PortalAssistantServiceAnalyzeIntentRequest  # noqa: Y015
+
+@_typing.final
+class PortalAssistantServiceAnalyzeIntentResponse(_message.Message):
+    """Response of `AnalyzeIntent`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTENT_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    ENTITIES_FIELD_NUMBER: _builtins.int
+    SUGGESTED_ACTIONS_FIELD_NUMBER: _builtins.int
+    intent: _builtins.str
+    """The intent; `out_of_scope` when none fits."""
+    confidence: _builtins.float
+    """How sure that is, 0 to 1."""
+    @_builtins.property
+    def entities(self) -> _struct_pb2.Struct:
+        """What the message mentions by kind, a list where it mentions several; besides `integration_type`, `issue_category` and
+        `urgency`.
+        """
+
+    @_builtins.property
+    def suggested_actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of what to do next."""
+
+    def __init__(
+        self,
+        *,
+        intent: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+        entities: _struct_pb2.Struct | None = ...,
+        suggested_actions: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entities", b"entities"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "entities", b"entities", "intent", b"intent", "suggested_actions", b"suggested_actions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalAssistantServiceAnalyzeIntentResponse: _TypeAlias = PortalAssistantServiceAnalyzeIntentResponse  # noqa: Y015
+
+@_typing.final
+class PortalIntent(_message.Message):
+    """An intent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    name: _builtins.str
+    """Its name."""
+    description: _builtins.str
+    """What it is about."""
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Messages as people write them."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was created."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was last changed."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        examples: _abc.Iterable[_builtins.str] | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "description", b"description", "examples", b"examples", "id", b"id", "name", b"name", "updated_at", b"updated_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalIntent: _TypeAlias = PortalIntent  # noqa: Y015
+
+@_typing.final
+class PortalAssistantServiceCreateIntentRequest(_message.Message):
+    """Request of `CreateIntent`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    description: _builtins.str
+    """What it is about."""
+    request_id: _builtins.str
+    """Makes a repeat return the first result."""
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Messages as people write them."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        examples: _abc.Iterable[_builtins.str] | None = ...,
+        description: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "examples", b"examples", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalAssistantServiceCreateIntentRequest: _TypeAlias = PortalAssistantServiceCreateIntentRequest  # noqa: Y015
+
+@_typing.final
+class PortalAssistantServiceCreateIntentResponse(_message.Message):
+    """Response of `CreateIntent`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id."""
+    name: _builtins.str
+    """Its name."""
+    description: _builtins.str
+    """What it is about."""
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Messages as people write them."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was created."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was last changed."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        examples: _abc.Iterable[_builtins.str] | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "description", b"description", "examples", b"examples", "id", b"id", "name", b"name", "updated_at", b"updated_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalAssistantServiceCreateIntentResponse: _TypeAlias = PortalAssistantServiceCreateIntentResponse  # noqa: Y015
+
+@_typing.final
+class PortalAssistantServiceListIntentsRequest(_message.Message):
+    """Request of `ListIntents`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalAssistantServiceListIntentsRequest: _TypeAlias = PortalAssistantServiceListIntentsRequest  # noqa: Y015
+
+@_typing.final
+class PortalAssistantServiceListIntentsResponse(_message.Message):
+    """Response of `ListIntents`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTENTS_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    total_count: _builtins.int
+    """How many there are."""
+    @_builtins.property
+    def intents(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortalIntent]:
+        """The intents, by name."""
+
+    def __init__(
+        self,
+        *,
+        intents: _abc.Iterable[Global___PortalIntent] | None = ...,
+        total_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["intents", b"intents", "total_count", b"total_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalAssistantServiceListIntentsResponse: _TypeAlias = PortalAssistantServiceListIntentsResponse  # noqa: Y015
+
+@_typing.final
+class PortalAssistantServiceTrainIntentsRequest(_message.Message):
+    """Request of `TrainIntents`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a repeat wait for the first training."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalAssistantServiceTrainIntentsRequest: _TypeAlias = PortalAssistantServiceTrainIntentsRequest  # noqa: Y015
+
+@_typing.final
+class PortalIntentFigures(_message.Message):
+    """How an intent did in the cross-validation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTENT_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
+    RECALL_FIELD_NUMBER: _builtins.int
+    intent: _builtins.str
+    """Its name."""
+    examples: _builtins.int
+    """Its examples."""
+    precision: _builtins.float
+    """Share of the messages taken for it that are of it."""
+    recall: _builtins.float
+    """Share of its messages that were found."""
+    def __init__(
+        self,
+        *,
+        intent: _builtins.str = ...,
+        examples: _builtins.int = ...,
+        precision: _builtins.float | None = ...,
+        recall: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_precision", b"_precision", "precision", b"precision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_precision", b"_precision", "examples", b"examples", "intent", b"intent", "precision", b"precision", "recall", b"recall"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__precision: _TypeAlias = _typing.Literal["precision"]  # noqa: Y015
+    _WhichOneofArgType__precision: _TypeAlias = _typing.Literal["_precision", b"_precision"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__precision) -> _WhichOneofReturnType__precision | None: ...
+
+Global___PortalIntentFigures: _TypeAlias = PortalIntentFigures  # noqa: Y015
+
+@_typing.final
+class PortalIntentConfusion(_message.Message):
+    """Messages of one intent that were taken for another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTENT_FIELD_NUMBER: _builtins.int
+    TAKEN_FOR_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    EXAMPLE_FIELD_NUMBER: _builtins.int
+    intent: _builtins.str
+    """What they are."""
+    taken_for: _builtins.str
+    """What they were taken for."""
+    count: _builtins.int
+    """How many."""
+    example: _builtins.str
+    """One of them."""
+    def __init__(
+        self,
+        *,
+        intent: _builtins.str = ...,
+        taken_for: _builtins.str = ...,
+        count: _builtins.int = ...,
+        example: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "example", b"example", "intent", b"intent", "taken_for", b"taken_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PortalIntentConfusion: _TypeAlias = PortalIntentConfusion  # noqa: Y015
+
+@_typing.final
+class PortalAssistantServiceTrainIntentsResponse(_message.Message):
+    """Response of `TrainIntents`: what a cross-validation measured."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    TRAINING_ID_FIELD_NUMBER: _builtins.int
+    INTENTS_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    ACCURACY_WITHOUT_REFUSAL_FIELD_NUMBER: _builtins.int
+    OUT_OF_SCOPE_RECALL_FIELD_NUMBER: _builtins.int
+    CALIBRATION_ERROR_FIELD_NUMBER: _builtins.int
+    PER_INTENT_FIELD_NUMBER: _builtins.int
+    CONFUSIONS_FIELD_NUMBER: _builtins.int
+    TRAINING_TIME_FIELD_NUMBER: _builtins.int
+    status: _builtins.str
+    """`succeeded`."""
+    training_id: _builtins.str
+    """The training."""
+    intents: _builtins.int
+    """Intents that were learned."""
+    examples: _builtins.int
+    """Examples that were learned."""
+    accuracy: _builtins.float
+    """Share of the examples whose intent was found; refused ones count as wrong."""
+    accuracy_without_refusal: _builtins.float
+    """The same if nothing were refused."""
+    out_of_scope_recall: _builtins.float
+    """Share of messages of unknown intents that are refused. Absent with fewer than four intents."""
+    calibration_error: _builtins.float
+    """Expected calibration error."""
+    training_time: _builtins.float
+    """Seconds that it took."""
+    @_builtins.property
+    def per_intent(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortalIntentFigures]:
+        """By intent, the worst recall first."""
+
+    @_builtins.property
+    def confusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PortalIntentConfusion]:
+        """The most frequent mistakes."""
+
+    def __init__(
+        self,
+        *,
+        status: _builtins.str = ...,
+        training_id: _builtins.str = ...,
+        intents: _builtins.int = ...,
+        examples: _builtins.int = ...,
+        accuracy: _builtins.float = ...,
+        accuracy_without_refusal: _builtins.float = ...,
+        out_of_scope_recall: _builtins.float | None = ...,
+        calibration_error: _builtins.float = ...,
+        per_intent: _abc.Iterable[Global___PortalIntentFigures] | None = ...,
+        confusions: _abc.Iterable[Global___PortalIntentConfusion] | None = ...,
+        training_time: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_out_of_scope_recall", b"_out_of_scope_recall", "out_of_scope_recall", b"out_of_scope_recall"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_out_of_scope_recall", b"_out_of_scope_recall", "accuracy", b"accuracy", "accuracy_without_refusal", b"accuracy_without_refusal", "calibration_error", b"calibration_error", "confusions", b"confusions", "examples", b"examples", "intents", b"intents", "out_of_scope_recall", b"out_of_scope_recall", "per_intent", b"per_intent", "status", b"status", "training_id", b"training_id", "training_time", b"training_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__out_of_scope_recall: _TypeAlias = _typing.Literal["out_of_scope_recall"]  # noqa: Y015
+    _WhichOneofArgType__out_of_scope_recall: _TypeAlias = _typing.Literal["_out_of_scope_recall", b"_out_of_scope_recall"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__out_of_scope_recall) -> _WhichOneofReturnType__out_of_scope_recall | None: ...
+
+Global___PortalAssistantServiceTrainIntentsResponse: _TypeAlias = PortalAssistantServiceTrainIntentsResponse  # noqa: Y015

@@ -45,6 +45,26 @@ class PortalAssistantServiceStub:
                 request_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseRequest.SerializeToString,
                 response_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseResponse.FromString,
                 _registered_method=True)
+        self.AnalyzeIntent = channel.unary_unary(
+                '/deskwire.compat.v1.PortalAssistantService/AnalyzeIntent',
+                request_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceAnalyzeIntentRequest.SerializeToString,
+                response_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceAnalyzeIntentResponse.FromString,
+                _registered_method=True)
+        self.CreateIntent = channel.unary_unary(
+                '/deskwire.compat.v1.PortalAssistantService/CreateIntent',
+                request_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceCreateIntentRequest.SerializeToString,
+                response_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceCreateIntentResponse.FromString,
+                _registered_method=True)
+        self.ListIntents = channel.unary_unary(
+                '/deskwire.compat.v1.PortalAssistantService/ListIntents',
+                request_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceListIntentsRequest.SerializeToString,
+                response_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceListIntentsResponse.FromString,
+                _registered_method=True)
+        self.TrainIntents = channel.unary_unary(
+                '/deskwire.compat.v1.PortalAssistantService/TrainIntents',
+                request_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceTrainIntentsRequest.SerializeToString,
+                response_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceTrainIntentsResponse.FromString,
+                _registered_method=True)
         self.RecordFeedback = channel.unary_unary(
                 '/deskwire.compat.v1.PortalAssistantService/RecordFeedback',
                 request_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.RecordFeedbackRequest.SerializeToString,
@@ -70,6 +90,34 @@ class PortalAssistantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AnalyzeIntent(self, request, context):
+        """Tells what a message wants.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateIntent(self, request, context):
+        """Makes an intent of the tenant's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIntents(self, request, context):
+        """Lists the tenant's own intents by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TrainIntents(self, request, context):
+        """Trains on the tenant's own intents and answers when it is done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordFeedback(self, request, context):
         """Records what the person thinks of an answer; sent again it changes.
         """
@@ -89,6 +137,26 @@ def add_PortalAssistantServiceServicer_to_server(servicer, server):
                     servicer.SearchKnowledgeBase,
                     request_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseRequest.FromString,
                     response_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseResponse.SerializeToString,
+            ),
+            'AnalyzeIntent': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnalyzeIntent,
+                    request_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceAnalyzeIntentRequest.FromString,
+                    response_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceAnalyzeIntentResponse.SerializeToString,
+            ),
+            'CreateIntent': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateIntent,
+                    request_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceCreateIntentRequest.FromString,
+                    response_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceCreateIntentResponse.SerializeToString,
+            ),
+            'ListIntents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIntents,
+                    request_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceListIntentsRequest.FromString,
+                    response_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceListIntentsResponse.SerializeToString,
+            ),
+            'TrainIntents': grpc.unary_unary_rpc_method_handler(
+                    servicer.TrainIntents,
+                    request_deserializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceTrainIntentsRequest.FromString,
+                    response_serializer=deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceTrainIntentsResponse.SerializeToString,
             ),
             'RecordFeedback': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordFeedback,
@@ -151,6 +219,114 @@ class PortalAssistantService:
             '/deskwire.compat.v1.PortalAssistantService/SearchKnowledgeBase',
             deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseRequest.SerializeToString,
             deskwire_dot_compat_dot_v1_dot_portal__pb2.SearchKnowledgeBaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnalyzeIntent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.compat.v1.PortalAssistantService/AnalyzeIntent',
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceAnalyzeIntentRequest.SerializeToString,
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceAnalyzeIntentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateIntent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.compat.v1.PortalAssistantService/CreateIntent',
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceCreateIntentRequest.SerializeToString,
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceCreateIntentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIntents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.compat.v1.PortalAssistantService/ListIntents',
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceListIntentsRequest.SerializeToString,
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceListIntentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TrainIntents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/deskwire.compat.v1.PortalAssistantService/TrainIntents',
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceTrainIntentsRequest.SerializeToString,
+            deskwire_dot_compat_dot_v1_dot_portal__pb2.PortalAssistantServiceTrainIntentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,14 @@ class PortalAssistantServiceStub:
     """Answers one message."""
     SearchKnowledgeBase: _grpc.UnaryUnaryMultiCallable[_portal_pb2.SearchKnowledgeBaseRequest, _portal_pb2.SearchKnowledgeBaseResponse]
     """Finds help articles."""
+    AnalyzeIntent: _grpc.UnaryUnaryMultiCallable[_portal_pb2.PortalAssistantServiceAnalyzeIntentRequest, _portal_pb2.PortalAssistantServiceAnalyzeIntentResponse]
+    """Tells what a message wants."""
+    CreateIntent: _grpc.UnaryUnaryMultiCallable[_portal_pb2.PortalAssistantServiceCreateIntentRequest, _portal_pb2.PortalAssistantServiceCreateIntentResponse]
+    """Makes an intent of the tenant's own."""
+    ListIntents: _grpc.UnaryUnaryMultiCallable[_portal_pb2.PortalAssistantServiceListIntentsRequest, _portal_pb2.PortalAssistantServiceListIntentsResponse]
+    """Lists the tenant's own intents by name."""
+    TrainIntents: _grpc.UnaryUnaryMultiCallable[_portal_pb2.PortalAssistantServiceTrainIntentsRequest, _portal_pb2.PortalAssistantServiceTrainIntentsResponse]
+    """Trains on the tenant's own intents and answers when it is done."""
     RecordFeedback: _grpc.UnaryUnaryMultiCallable[_portal_pb2.RecordFeedbackRequest, _portal_pb2.RecordFeedbackResponse]
     """Records what the person thinks of an answer; sent again it changes."""
 
@@ -49,6 +57,14 @@ class PortalAssistantServiceAsyncStub(PortalAssistantServiceStub):
     """Answers one message."""
     SearchKnowledgeBase: _aio.UnaryUnaryMultiCallable[_portal_pb2.SearchKnowledgeBaseRequest, _portal_pb2.SearchKnowledgeBaseResponse]  # type: ignore[assignment]
     """Finds help articles."""
+    AnalyzeIntent: _aio.UnaryUnaryMultiCallable[_portal_pb2.PortalAssistantServiceAnalyzeIntentRequest, _portal_pb2.PortalAssistantServiceAnalyzeIntentResponse]  # type: ignore[assignment]
+    """Tells what a message wants."""
+    CreateIntent: _aio.UnaryUnaryMultiCallable[_portal_pb2.PortalAssistantServiceCreateIntentRequest, _portal_pb2.PortalAssistantServiceCreateIntentResponse]  # type: ignore[assignment]
+    """Makes an intent of the tenant's own."""
+    ListIntents: _aio.UnaryUnaryMultiCallable[_portal_pb2.PortalAssistantServiceListIntentsRequest, _portal_pb2.PortalAssistantServiceListIntentsResponse]  # type: ignore[assignment]
+    """Lists the tenant's own intents by name."""
+    TrainIntents: _aio.UnaryUnaryMultiCallable[_portal_pb2.PortalAssistantServiceTrainIntentsRequest, _portal_pb2.PortalAssistantServiceTrainIntentsResponse]  # type: ignore[assignment]
+    """Trains on the tenant's own intents and answers when it is done."""
     RecordFeedback: _aio.UnaryUnaryMultiCallable[_portal_pb2.RecordFeedbackRequest, _portal_pb2.RecordFeedbackResponse]  # type: ignore[assignment]
     """Records what the person thinks of an answer; sent again it changes."""
 
@@ -70,6 +86,38 @@ class PortalAssistantServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_portal_pb2.SearchKnowledgeBaseResponse, _abc.Awaitable[_portal_pb2.SearchKnowledgeBaseResponse]]:
         """Finds help articles."""
+
+    @_abc_1.abstractmethod
+    def AnalyzeIntent(
+        self,
+        request: _portal_pb2.PortalAssistantServiceAnalyzeIntentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portal_pb2.PortalAssistantServiceAnalyzeIntentResponse, _abc.Awaitable[_portal_pb2.PortalAssistantServiceAnalyzeIntentResponse]]:
+        """Tells what a message wants."""
+
+    @_abc_1.abstractmethod
+    def CreateIntent(
+        self,
+        request: _portal_pb2.PortalAssistantServiceCreateIntentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portal_pb2.PortalAssistantServiceCreateIntentResponse, _abc.Awaitable[_portal_pb2.PortalAssistantServiceCreateIntentResponse]]:
+        """Makes an intent of the tenant's own."""
+
+    @_abc_1.abstractmethod
+    def ListIntents(
+        self,
+        request: _portal_pb2.PortalAssistantServiceListIntentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portal_pb2.PortalAssistantServiceListIntentsResponse, _abc.Awaitable[_portal_pb2.PortalAssistantServiceListIntentsResponse]]:
+        """Lists the tenant's own intents by name."""
+
+    @_abc_1.abstractmethod
+    def TrainIntents(
+        self,
+        request: _portal_pb2.PortalAssistantServiceTrainIntentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_portal_pb2.PortalAssistantServiceTrainIntentsResponse, _abc.Awaitable[_portal_pb2.PortalAssistantServiceTrainIntentsResponse]]:
+        """Trains on the tenant's own intents and answers when it is done."""
 
     @_abc_1.abstractmethod
     def RecordFeedback(

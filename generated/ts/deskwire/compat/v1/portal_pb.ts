@@ -15,7 +15,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file deskwire/compat/v1/portal.proto.
  */
 export const file_deskwire_compat_v1_portal: GenFile = /*@__PURE__*/
-  fileDesc("Ch9kZXNrd2lyZS9jb21wYXQvdjEvcG9ydGFsLnByb3RvEhJkZXNrd2lyZS5jb21wYXQudjEiqwEKDVBvcnRhbENvbnRleHQSDwoHdXNlcl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSFAoMY3VycmVudF9wYWdlGAMgASgJEi0KDHVzZXJfcHJvZmlsZRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMQoQcGxhdGZvcm1fY29udGV4dBgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiqAEKIVBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVxdWVzdBIPCgdtZXNzYWdlGAEgASgJEjIKB2NvbnRleHQYAiABKAsyIS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQ29udGV4dBIXCg9jb252ZXJzYXRpb25faWQYAyABKAkSEQoJdGltZXN0YW1wGAQgASgJEhIKCnJlcXVlc3RfaWQYBSABKAkiWAoMUG9ydGFsQWN0aW9uEgoKAmlkGAEgASgJEg0KBWxhYmVsGAIgASgJEgwKBHR5cGUYAyABKAkSDgoGYWN0aW9uGAQgASgJEg8KB3ZhcmlhbnQYBSABKAkiyQEKDlBvcnRhbENpdGF0aW9uEg4KBm51bWJlchgBIAEoBRISCgphcnRpY2xlX2lkGAIgASgJEg0KBXRpdGxlGAMgASgJEhMKC3NvdXJjZV9wYXRoGAQgASgJEgsKA3VybBgFIAEoCRIPCgdzbmlwcGV0GAYgASgJEhQKDGhlYWRpbmdfcGF0aBgHIAMoCRIUCgxzdGFydF9vZmZzZXQYCCABKAUSEgoKZW5kX29mZnNldBgJIAEoBRIRCglyZWxldmFuY2UYCiABKAEitAIKIlBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVzcG9uc2USDwoHbWVzc2FnZRgBIAEoCRIOCgZpbnRlbnQYAiABKAkSEgoKY29uZmlkZW5jZRgDIAEoARIxCgdhY3Rpb25zGAQgAygLMiAuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbEFjdGlvbhIlCgRkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIbChNmb2xsb3dfdXBfcXVlc3Rpb25zGAYgAygJEjUKCWNpdGF0aW9ucxgHIAMoCzIiLmRlc2t3aXJlLmNvbXBhdC52MS5Qb3J0YWxDaXRhdGlvbhIXCg9jb252ZXJzYXRpb25faWQYCCABKAkSEgoKbWVzc2FnZV9pZBgJIAEoCSJlCg9Qb3J0YWxEYXRlUmFuZ2USKQoFc3RhcnQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2VuZBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibgoTUG9ydGFsU2VhcmNoRmlsdGVycxIQCghjYXRlZ29yeRgBIAEoCRIMCgR0YWdzGAIgAygJEjcKCmRhdGVfcmFuZ2UYAyABKAsyIy5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsRGF0ZVJhbmdlIpQBChpTZWFyY2hLbm93bGVkZ2VCYXNlUmVxdWVzdBINCgVxdWVyeRgBIAEoCRIPCgdjb250ZXh0GAIgAygJEjgKB2ZpbHRlcnMYAyABKAsyJy5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsU2VhcmNoRmlsdGVycxISCgVsaW1pdBgEIAEoBUgAiAEBQggKBl9saW1pdCLNAQoSUG9ydGFsU2VhcmNoUmVzdWx0EgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEg8KB2NvbnRlbnQYAyABKAkSFwoPcmVsZXZhbmNlX3Njb3JlGAQgASgBEhAKCGNhdGVnb3J5GAUgASgJEgwKBHRhZ3MYBiADKAkSMAoMbGFzdF91cGRhdGVkGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgN1cmwYCCABKAkSEwoLc291cmNlX3BhdGgYCSABKAkigAEKG1NlYXJjaEtub3dsZWRnZUJhc2VSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbFNlYXJjaFJlc3VsdBITCgt0b3RhbF9jb3VudBgCIAEoBRITCgtzZWFyY2hfdGltZRgDIAEoASLCAQoVUmVjb3JkRmVlZGJhY2tSZXF1ZXN0EhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEhAKCGZlZWRiYWNrGAMgASgJEg8KB2NvbW1lbnQYBCABKAkSEwoGcmF0aW5nGAUgASgFSACIAQESEgoKY2F0ZWdvcmllcxgGIAMoCRIRCgl0aW1lc3RhbXAYByABKAkSEgoKcmVxdWVzdF9pZBgIIAEoCUIJCgdfcmF0aW5nIk4KFlJlY29yZEZlZWRiYWNrUmVzcG9uc2USDgoGc3RhdHVzGAEgASgJEhMKC2ZlZWRiYWNrX2lkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkyxwMKFlBvcnRhbEFzc2lzdGFudFNlcnZpY2USigEKBENoYXQSNS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQXNzaXN0YW50U2VydmljZUNoYXRSZXF1ZXN0GjYuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVzcG9uc2UiE4LT5JMCDSIIL2FpL2NoYXQ6ASoSnAEKE1NlYXJjaEtub3dsZWRnZUJhc2USLi5kZXNrd2lyZS5jb21wYXQudjEuU2VhcmNoS25vd2xlZGdlQmFzZVJlcXVlc3QaLy5kZXNrd2lyZS5jb21wYXQudjEuU2VhcmNoS25vd2xlZGdlQmFzZVJlc3BvbnNlIiSC0+STAh4iGS9haS9rbm93bGVkZ2UtYmFzZS9zZWFyY2g6ASoSgAEKDlJlY29yZEZlZWRiYWNrEikuZGVza3dpcmUuY29tcGF0LnYxLlJlY29yZEZlZWRiYWNrUmVxdWVzdBoqLmRlc2t3aXJlLmNvbXBhdC52MS5SZWNvcmRGZWVkYmFja1Jlc3BvbnNlIheC0+STAhEiDC9haS9mZWVkYmFjazoBKmIGcHJvdG8z", [file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("Ch9kZXNrd2lyZS9jb21wYXQvdjEvcG9ydGFsLnByb3RvEhJkZXNrd2lyZS5jb21wYXQudjEiqwEKDVBvcnRhbENvbnRleHQSDwoHdXNlcl9pZBgBIAEoCRIRCgl0ZW5hbnRfaWQYAiABKAkSFAoMY3VycmVudF9wYWdlGAMgASgJEi0KDHVzZXJfcHJvZmlsZRgEIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSMQoQcGxhdGZvcm1fY29udGV4dBgFIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QiqAEKIVBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVxdWVzdBIPCgdtZXNzYWdlGAEgASgJEjIKB2NvbnRleHQYAiABKAsyIS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQ29udGV4dBIXCg9jb252ZXJzYXRpb25faWQYAyABKAkSEQoJdGltZXN0YW1wGAQgASgJEhIKCnJlcXVlc3RfaWQYBSABKAkiWAoMUG9ydGFsQWN0aW9uEgoKAmlkGAEgASgJEg0KBWxhYmVsGAIgASgJEgwKBHR5cGUYAyABKAkSDgoGYWN0aW9uGAQgASgJEg8KB3ZhcmlhbnQYBSABKAkiyQEKDlBvcnRhbENpdGF0aW9uEg4KBm51bWJlchgBIAEoBRISCgphcnRpY2xlX2lkGAIgASgJEg0KBXRpdGxlGAMgASgJEhMKC3NvdXJjZV9wYXRoGAQgASgJEgsKA3VybBgFIAEoCRIPCgdzbmlwcGV0GAYgASgJEhQKDGhlYWRpbmdfcGF0aBgHIAMoCRIUCgxzdGFydF9vZmZzZXQYCCABKAUSEgoKZW5kX29mZnNldBgJIAEoBRIRCglyZWxldmFuY2UYCiABKAEitAIKIlBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVzcG9uc2USDwoHbWVzc2FnZRgBIAEoCRIOCgZpbnRlbnQYAiABKAkSEgoKY29uZmlkZW5jZRgDIAEoARIxCgdhY3Rpb25zGAQgAygLMiAuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbEFjdGlvbhIlCgRkYXRhGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIbChNmb2xsb3dfdXBfcXVlc3Rpb25zGAYgAygJEjUKCWNpdGF0aW9ucxgHIAMoCzIiLmRlc2t3aXJlLmNvbXBhdC52MS5Qb3J0YWxDaXRhdGlvbhIXCg9jb252ZXJzYXRpb25faWQYCCABKAkSEgoKbWVzc2FnZV9pZBgJIAEoCSJlCg9Qb3J0YWxEYXRlUmFuZ2USKQoFc3RhcnQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEicKA2VuZBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibgoTUG9ydGFsU2VhcmNoRmlsdGVycxIQCghjYXRlZ29yeRgBIAEoCRIMCgR0YWdzGAIgAygJEjcKCmRhdGVfcmFuZ2UYAyABKAsyIy5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsRGF0ZVJhbmdlIpQBChpTZWFyY2hLbm93bGVkZ2VCYXNlUmVxdWVzdBINCgVxdWVyeRgBIAEoCRIPCgdjb250ZXh0GAIgAygJEjgKB2ZpbHRlcnMYAyABKAsyJy5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsU2VhcmNoRmlsdGVycxISCgVsaW1pdBgEIAEoBUgAiAEBQggKBl9saW1pdCLNAQoSUG9ydGFsU2VhcmNoUmVzdWx0EgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEg8KB2NvbnRlbnQYAyABKAkSFwoPcmVsZXZhbmNlX3Njb3JlGAQgASgBEhAKCGNhdGVnb3J5GAUgASgJEgwKBHRhZ3MYBiADKAkSMAoMbGFzdF91cGRhdGVkGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBILCgN1cmwYCCABKAkSEwoLc291cmNlX3BhdGgYCSABKAkigAEKG1NlYXJjaEtub3dsZWRnZUJhc2VSZXNwb25zZRI3CgdyZXN1bHRzGAEgAygLMiYuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbFNlYXJjaFJlc3VsdBITCgt0b3RhbF9jb3VudBgCIAEoBRITCgtzZWFyY2hfdGltZRgDIAEoASLCAQoVUmVjb3JkRmVlZGJhY2tSZXF1ZXN0EhcKD2NvbnZlcnNhdGlvbl9pZBgBIAEoCRISCgptZXNzYWdlX2lkGAIgASgJEhAKCGZlZWRiYWNrGAMgASgJEg8KB2NvbW1lbnQYBCABKAkSEwoGcmF0aW5nGAUgASgFSACIAQESEgoKY2F0ZWdvcmllcxgGIAMoCRIRCgl0aW1lc3RhbXAYByABKAkSEgoKcmVxdWVzdF9pZBgIIAEoCUIJCgdfcmF0aW5nIk4KFlJlY29yZEZlZWRiYWNrUmVzcG9uc2USDgoGc3RhdHVzGAEgASgJEhMKC2ZlZWRiYWNrX2lkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkicQoqUG9ydGFsQXNzaXN0YW50U2VydmljZUFuYWx5emVJbnRlbnRSZXF1ZXN0Eg8KB21lc3NhZ2UYASABKAkSMgoHY29udGV4dBgCIAEoCzIhLmRlc2t3aXJlLmNvbXBhdC52MS5Qb3J0YWxDb250ZXh0IpcBCitQb3J0YWxBc3Npc3RhbnRTZXJ2aWNlQW5hbHl6ZUludGVudFJlc3BvbnNlEg4KBmludGVudBgBIAEoCRISCgpjb25maWRlbmNlGAIgASgBEikKCGVudGl0aWVzGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIZChFzdWdnZXN0ZWRfYWN0aW9ucxgEIAMoCSKvAQoMUG9ydGFsSW50ZW50EgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSEAoIZXhhbXBsZXMYBCADKAkSLgoKY3JlYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAidAopUG9ydGFsQXNzaXN0YW50U2VydmljZUNyZWF0ZUludGVudFJlcXVlc3QSDAoEbmFtZRgBIAEoCRIQCghleGFtcGxlcxgCIAMoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRISCgpyZXF1ZXN0X2lkGAQgASgJIs0BCipQb3J0YWxBc3Npc3RhbnRTZXJ2aWNlQ3JlYXRlSW50ZW50UmVzcG9uc2USCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRITCgtkZXNjcmlwdGlvbhgDIAEoCRIQCghleGFtcGxlcxgEIAMoCRIuCgpjcmVhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIqCihQb3J0YWxBc3Npc3RhbnRTZXJ2aWNlTGlzdEludGVudHNSZXF1ZXN0InMKKVBvcnRhbEFzc2lzdGFudFNlcnZpY2VMaXN0SW50ZW50c1Jlc3BvbnNlEjEKB2ludGVudHMYASADKAsyIC5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsSW50ZW50EhMKC3RvdGFsX2NvdW50GAIgASgFIj8KKVBvcnRhbEFzc2lzdGFudFNlcnZpY2VUcmFpbkludGVudHNSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkibQoTUG9ydGFsSW50ZW50RmlndXJlcxIOCgZpbnRlbnQYASABKAkSEAoIZXhhbXBsZXMYAiABKAUSFgoJcHJlY2lzaW9uGAMgASgBSACIAQESDgoGcmVjYWxsGAQgASgBQgwKCl9wcmVjaXNpb24iWgoVUG9ydGFsSW50ZW50Q29uZnVzaW9uEg4KBmludGVudBgBIAEoCRIRCgl0YWtlbl9mb3IYAiABKAkSDQoFY291bnQYAyABKAUSDwoHZXhhbXBsZRgEIAEoCSKQAwoqUG9ydGFsQXNzaXN0YW50U2VydmljZVRyYWluSW50ZW50c1Jlc3BvbnNlEg4KBnN0YXR1cxgBIAEoCRITCgt0cmFpbmluZ19pZBgCIAEoCRIPCgdpbnRlbnRzGAMgASgFEhAKCGV4YW1wbGVzGAQgASgFEhAKCGFjY3VyYWN5GAUgASgBEiAKGGFjY3VyYWN5X3dpdGhvdXRfcmVmdXNhbBgGIAEoARIgChNvdXRfb2Zfc2NvcGVfcmVjYWxsGAcgASgBSACIAQESGQoRY2FsaWJyYXRpb25fZXJyb3IYCCABKAESOwoKcGVyX2ludGVudBgJIAMoCzInLmRlc2t3aXJlLmNvbXBhdC52MS5Qb3J0YWxJbnRlbnRGaWd1cmVzEj0KCmNvbmZ1c2lvbnMYCiADKAsyKS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsSW50ZW50Q29uZnVzaW9uEhUKDXRyYWluaW5nX3RpbWUYCyABKAFCFgoUX291dF9vZl9zY29wZV9yZWNhbGwy8QgKFlBvcnRhbEFzc2lzdGFudFNlcnZpY2USigEKBENoYXQSNS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQXNzaXN0YW50U2VydmljZUNoYXRSZXF1ZXN0GjYuZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbEFzc2lzdGFudFNlcnZpY2VDaGF0UmVzcG9uc2UiE4LT5JMCDSIIL2FpL2NoYXQ6ASoSnAEKE1NlYXJjaEtub3dsZWRnZUJhc2USLi5kZXNrd2lyZS5jb21wYXQudjEuU2VhcmNoS25vd2xlZGdlQmFzZVJlcXVlc3QaLy5kZXNrd2lyZS5jb21wYXQudjEuU2VhcmNoS25vd2xlZGdlQmFzZVJlc3BvbnNlIiSC0+STAh4iGS9haS9rbm93bGVkZ2UtYmFzZS9zZWFyY2g6ASoSrwEKDUFuYWx5emVJbnRlbnQSPi5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQXNzaXN0YW50U2VydmljZUFuYWx5emVJbnRlbnRSZXF1ZXN0Gj8uZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbEFzc2lzdGFudFNlcnZpY2VBbmFseXplSW50ZW50UmVzcG9uc2UiHYLT5JMCFyISL2FpL2FuYWx5emUtaW50ZW50OgEqEqUBCgxDcmVhdGVJbnRlbnQSPS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQXNzaXN0YW50U2VydmljZUNyZWF0ZUludGVudFJlcXVlc3QaPi5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQXNzaXN0YW50U2VydmljZUNyZWF0ZUludGVudFJlc3BvbnNlIhaC0+STAhAiCy9haS9pbnRlbnRzOgEqEp8BCgtMaXN0SW50ZW50cxI8LmRlc2t3aXJlLmNvbXBhdC52MS5Qb3J0YWxBc3Npc3RhbnRTZXJ2aWNlTGlzdEludGVudHNSZXF1ZXN0Gj0uZGVza3dpcmUuY29tcGF0LnYxLlBvcnRhbEFzc2lzdGFudFNlcnZpY2VMaXN0SW50ZW50c1Jlc3BvbnNlIhOC0+STAg0SCy9haS9pbnRlbnRzEqsBCgxUcmFpbkludGVudHMSPS5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQXNzaXN0YW50U2VydmljZVRyYWluSW50ZW50c1JlcXVlc3QaPi5kZXNrd2lyZS5jb21wYXQudjEuUG9ydGFsQXNzaXN0YW50U2VydmljZVRyYWluSW50ZW50c1Jlc3BvbnNlIhyC0+STAhYiES9haS9pbnRlbnRzOnRyYWluOgEqEoABCg5SZWNvcmRGZWVkYmFjaxIpLmRlc2t3aXJlLmNvbXBhdC52MS5SZWNvcmRGZWVkYmFja1JlcXVlc3QaKi5kZXNrd2lyZS5jb21wYXQudjEuUmVjb3JkRmVlZGJhY2tSZXNwb25zZSIXgtPkkwIRIgwvYWkvZmVlZGJhY2s6ASpiBnByb3RvMw", [file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * Who asks, and where they are. `tenantId` must be the token's tenant where it is given; the rest only informs.
@@ -648,6 +648,470 @@ export const RecordFeedbackResponseSchema: GenMessage<RecordFeedbackResponse> = 
   messageDesc(file_deskwire_compat_v1_portal, 11);
 
 /**
+ * Request of `AnalyzeIntent`.
+ *
+ * @generated from message deskwire.compat.v1.PortalAssistantServiceAnalyzeIntentRequest
+ */
+export type PortalAssistantServiceAnalyzeIntentRequest = Message<"deskwire.compat.v1.PortalAssistantServiceAnalyzeIntentRequest"> & {
+  /**
+   * The message.
+   *
+   * @generated from field: string message = 1;
+   */
+  message: string;
+
+  /**
+   * Who asks, and where they are.
+   *
+   * @generated from field: deskwire.compat.v1.PortalContext context = 2;
+   */
+  context?: PortalContext | undefined;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalAssistantServiceAnalyzeIntentRequest.
+ * Use `create(PortalAssistantServiceAnalyzeIntentRequestSchema)` to create a new message.
+ */
+export const PortalAssistantServiceAnalyzeIntentRequestSchema: GenMessage<PortalAssistantServiceAnalyzeIntentRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 12);
+
+/**
+ * Response of `AnalyzeIntent`.
+ *
+ * @generated from message deskwire.compat.v1.PortalAssistantServiceAnalyzeIntentResponse
+ */
+export type PortalAssistantServiceAnalyzeIntentResponse = Message<"deskwire.compat.v1.PortalAssistantServiceAnalyzeIntentResponse"> & {
+  /**
+   * The intent; `out_of_scope` when none fits.
+   *
+   * @generated from field: string intent = 1;
+   */
+  intent: string;
+
+  /**
+   * How sure that is, 0 to 1.
+   *
+   * @generated from field: double confidence = 2;
+   */
+  confidence: number;
+
+  /**
+   * What the message mentions by kind, a list where it mentions several; besides `integration_type`, `issue_category` and
+   * `urgency`.
+   *
+   * @generated from field: google.protobuf.Struct entities = 3;
+   */
+  entities?: JsonObject | undefined;
+
+  /**
+   * Names of what to do next.
+   *
+   * @generated from field: repeated string suggested_actions = 4;
+   */
+  suggestedActions: string[];
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalAssistantServiceAnalyzeIntentResponse.
+ * Use `create(PortalAssistantServiceAnalyzeIntentResponseSchema)` to create a new message.
+ */
+export const PortalAssistantServiceAnalyzeIntentResponseSchema: GenMessage<PortalAssistantServiceAnalyzeIntentResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 13);
+
+/**
+ * An intent.
+ *
+ * @generated from message deskwire.compat.v1.PortalIntent
+ */
+export type PortalIntent = Message<"deskwire.compat.v1.PortalIntent"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What it is about.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * Messages as people write them.
+   *
+   * @generated from field: repeated string examples = 4;
+   */
+  examples: string[];
+
+  /**
+   * When it was created.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 5;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it was last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 6;
+   */
+  updatedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalIntent.
+ * Use `create(PortalIntentSchema)` to create a new message.
+ */
+export const PortalIntentSchema: GenMessage<PortalIntent> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 14);
+
+/**
+ * Request of `CreateIntent`.
+ *
+ * @generated from message deskwire.compat.v1.PortalAssistantServiceCreateIntentRequest
+ */
+export type PortalAssistantServiceCreateIntentRequest = Message<"deskwire.compat.v1.PortalAssistantServiceCreateIntentRequest"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Messages as people write them.
+   *
+   * @generated from field: repeated string examples = 2;
+   */
+  examples: string[];
+
+  /**
+   * What it is about.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * Makes a repeat return the first result.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalAssistantServiceCreateIntentRequest.
+ * Use `create(PortalAssistantServiceCreateIntentRequestSchema)` to create a new message.
+ */
+export const PortalAssistantServiceCreateIntentRequestSchema: GenMessage<PortalAssistantServiceCreateIntentRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 15);
+
+/**
+ * Response of `CreateIntent`.
+ *
+ * @generated from message deskwire.compat.v1.PortalAssistantServiceCreateIntentResponse
+ */
+export type PortalAssistantServiceCreateIntentResponse = Message<"deskwire.compat.v1.PortalAssistantServiceCreateIntentResponse"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What it is about.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * Messages as people write them.
+   *
+   * @generated from field: repeated string examples = 4;
+   */
+  examples: string[];
+
+  /**
+   * When it was created.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 5;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When it was last changed.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 6;
+   */
+  updatedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalAssistantServiceCreateIntentResponse.
+ * Use `create(PortalAssistantServiceCreateIntentResponseSchema)` to create a new message.
+ */
+export const PortalAssistantServiceCreateIntentResponseSchema: GenMessage<PortalAssistantServiceCreateIntentResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 16);
+
+/**
+ * Request of `ListIntents`.
+ *
+ * @generated from message deskwire.compat.v1.PortalAssistantServiceListIntentsRequest
+ */
+export type PortalAssistantServiceListIntentsRequest = Message<"deskwire.compat.v1.PortalAssistantServiceListIntentsRequest"> & {
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalAssistantServiceListIntentsRequest.
+ * Use `create(PortalAssistantServiceListIntentsRequestSchema)` to create a new message.
+ */
+export const PortalAssistantServiceListIntentsRequestSchema: GenMessage<PortalAssistantServiceListIntentsRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 17);
+
+/**
+ * Response of `ListIntents`.
+ *
+ * @generated from message deskwire.compat.v1.PortalAssistantServiceListIntentsResponse
+ */
+export type PortalAssistantServiceListIntentsResponse = Message<"deskwire.compat.v1.PortalAssistantServiceListIntentsResponse"> & {
+  /**
+   * The intents, by name.
+   *
+   * @generated from field: repeated deskwire.compat.v1.PortalIntent intents = 1;
+   */
+  intents: PortalIntent[];
+
+  /**
+   * How many there are.
+   *
+   * @generated from field: int32 total_count = 2;
+   */
+  totalCount: number;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalAssistantServiceListIntentsResponse.
+ * Use `create(PortalAssistantServiceListIntentsResponseSchema)` to create a new message.
+ */
+export const PortalAssistantServiceListIntentsResponseSchema: GenMessage<PortalAssistantServiceListIntentsResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 18);
+
+/**
+ * Request of `TrainIntents`.
+ *
+ * @generated from message deskwire.compat.v1.PortalAssistantServiceTrainIntentsRequest
+ */
+export type PortalAssistantServiceTrainIntentsRequest = Message<"deskwire.compat.v1.PortalAssistantServiceTrainIntentsRequest"> & {
+  /**
+   * Makes a repeat wait for the first training.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalAssistantServiceTrainIntentsRequest.
+ * Use `create(PortalAssistantServiceTrainIntentsRequestSchema)` to create a new message.
+ */
+export const PortalAssistantServiceTrainIntentsRequestSchema: GenMessage<PortalAssistantServiceTrainIntentsRequest> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 19);
+
+/**
+ * How an intent did in the cross-validation.
+ *
+ * @generated from message deskwire.compat.v1.PortalIntentFigures
+ */
+export type PortalIntentFigures = Message<"deskwire.compat.v1.PortalIntentFigures"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string intent = 1;
+   */
+  intent: string;
+
+  /**
+   * Its examples.
+   *
+   * @generated from field: int32 examples = 2;
+   */
+  examples: number;
+
+  /**
+   * Share of the messages taken for it that are of it.
+   *
+   * @generated from field: optional double precision = 3;
+   */
+  precision?: number | undefined;
+
+  /**
+   * Share of its messages that were found.
+   *
+   * @generated from field: double recall = 4;
+   */
+  recall: number;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalIntentFigures.
+ * Use `create(PortalIntentFiguresSchema)` to create a new message.
+ */
+export const PortalIntentFiguresSchema: GenMessage<PortalIntentFigures> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 20);
+
+/**
+ * Messages of one intent that were taken for another.
+ *
+ * @generated from message deskwire.compat.v1.PortalIntentConfusion
+ */
+export type PortalIntentConfusion = Message<"deskwire.compat.v1.PortalIntentConfusion"> & {
+  /**
+   * What they are.
+   *
+   * @generated from field: string intent = 1;
+   */
+  intent: string;
+
+  /**
+   * What they were taken for.
+   *
+   * @generated from field: string taken_for = 2;
+   */
+  takenFor: string;
+
+  /**
+   * How many.
+   *
+   * @generated from field: int32 count = 3;
+   */
+  count: number;
+
+  /**
+   * One of them.
+   *
+   * @generated from field: string example = 4;
+   */
+  example: string;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalIntentConfusion.
+ * Use `create(PortalIntentConfusionSchema)` to create a new message.
+ */
+export const PortalIntentConfusionSchema: GenMessage<PortalIntentConfusion> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 21);
+
+/**
+ * Response of `TrainIntents`: what a cross-validation measured.
+ *
+ * @generated from message deskwire.compat.v1.PortalAssistantServiceTrainIntentsResponse
+ */
+export type PortalAssistantServiceTrainIntentsResponse = Message<"deskwire.compat.v1.PortalAssistantServiceTrainIntentsResponse"> & {
+  /**
+   * `succeeded`.
+   *
+   * @generated from field: string status = 1;
+   */
+  status: string;
+
+  /**
+   * The training.
+   *
+   * @generated from field: string training_id = 2;
+   */
+  trainingId: string;
+
+  /**
+   * Intents that were learned.
+   *
+   * @generated from field: int32 intents = 3;
+   */
+  intents: number;
+
+  /**
+   * Examples that were learned.
+   *
+   * @generated from field: int32 examples = 4;
+   */
+  examples: number;
+
+  /**
+   * Share of the examples whose intent was found; refused ones count as wrong.
+   *
+   * @generated from field: double accuracy = 5;
+   */
+  accuracy: number;
+
+  /**
+   * The same if nothing were refused.
+   *
+   * @generated from field: double accuracy_without_refusal = 6;
+   */
+  accuracyWithoutRefusal: number;
+
+  /**
+   * Share of messages of unknown intents that are refused. Absent with fewer than four intents.
+   *
+   * @generated from field: optional double out_of_scope_recall = 7;
+   */
+  outOfScopeRecall?: number | undefined;
+
+  /**
+   * Expected calibration error.
+   *
+   * @generated from field: double calibration_error = 8;
+   */
+  calibrationError: number;
+
+  /**
+   * By intent, the worst recall first.
+   *
+   * @generated from field: repeated deskwire.compat.v1.PortalIntentFigures per_intent = 9;
+   */
+  perIntent: PortalIntentFigures[];
+
+  /**
+   * The most frequent mistakes.
+   *
+   * @generated from field: repeated deskwire.compat.v1.PortalIntentConfusion confusions = 10;
+   */
+  confusions: PortalIntentConfusion[];
+
+  /**
+   * Seconds that it took.
+   *
+   * @generated from field: double training_time = 11;
+   */
+  trainingTime: number;
+};
+
+/**
+ * Describes the message deskwire.compat.v1.PortalAssistantServiceTrainIntentsResponse.
+ * Use `create(PortalAssistantServiceTrainIntentsResponseSchema)` to create a new message.
+ */
+export const PortalAssistantServiceTrainIntentsResponseSchema: GenMessage<PortalAssistantServiceTrainIntentsResponse> = /*@__PURE__*/
+  messageDesc(file_deskwire_compat_v1_portal, 22);
+
+/**
  * The paths `/ai/…` of client portals. Each method calls a service of `deskwire.v1`, where limits and errors are told.
  *
  * @generated from service deskwire.compat.v1.PortalAssistantService
@@ -672,6 +1136,46 @@ export const PortalAssistantService: GenService<{
     methodKind: "unary";
     input: typeof SearchKnowledgeBaseRequestSchema;
     output: typeof SearchKnowledgeBaseResponseSchema;
+  },
+  /**
+   * Tells what a message wants.
+   *
+   * @generated from rpc deskwire.compat.v1.PortalAssistantService.AnalyzeIntent
+   */
+  analyzeIntent: {
+    methodKind: "unary";
+    input: typeof PortalAssistantServiceAnalyzeIntentRequestSchema;
+    output: typeof PortalAssistantServiceAnalyzeIntentResponseSchema;
+  },
+  /**
+   * Makes an intent of the tenant's own.
+   *
+   * @generated from rpc deskwire.compat.v1.PortalAssistantService.CreateIntent
+   */
+  createIntent: {
+    methodKind: "unary";
+    input: typeof PortalAssistantServiceCreateIntentRequestSchema;
+    output: typeof PortalAssistantServiceCreateIntentResponseSchema;
+  },
+  /**
+   * Lists the tenant's own intents by name.
+   *
+   * @generated from rpc deskwire.compat.v1.PortalAssistantService.ListIntents
+   */
+  listIntents: {
+    methodKind: "unary";
+    input: typeof PortalAssistantServiceListIntentsRequestSchema;
+    output: typeof PortalAssistantServiceListIntentsResponseSchema;
+  },
+  /**
+   * Trains on the tenant's own intents and answers when it is done.
+   *
+   * @generated from rpc deskwire.compat.v1.PortalAssistantService.TrainIntents
+   */
+  trainIntents: {
+    methodKind: "unary";
+    input: typeof PortalAssistantServiceTrainIntentsRequestSchema;
+    output: typeof PortalAssistantServiceTrainIntentsResponseSchema;
   },
   /**
    * Records what the person thinks of an answer; sent again it changes.

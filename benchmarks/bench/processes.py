@@ -1,0 +1,103 @@
+"""Processes under measurement: started on a core of their own, timed by the kernel, ended at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deskwire_server.stack.launch import Command
+
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Where things run: what is measured has a core of its own as far as the machine has two."""
+
+    measured: frozenset[int]
+    others: frozenset[int]
+
+    @classmethod
+    def of_this_machine(cls) -> Cores:
+        """The last core for what is measured, all others for the rest."""
+        allowed = sorted(os.sched_getaffinity(0))
+        return cls(frozenset(allowed[-1:]), frozenset(allowed[:-1] or allowed))
+
+
+class Process:
+    """A program that runs for as long as it is measured."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, stop_signal: signal.Signals) -> None:
+        self.name = name
+        self._process = process
+        self._stop_signal = stop_signal
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of all its threads since its start, to the nanosecond as the kernel counts it."""
+        return time.clock_gettime((~self.pid << 3) | 2)
+
+    @property
+    def resident_bytes(self) -> int:
+        """Its memory: pages of its own, and of libraries as far as it has touched them."""
+        return int(psutil.Process(self.pid).memory_info().rss)
+
+    async def line(self, timeout: float = 60) -> str:
+        """The next line that it prints. Raises RuntimeError when it ends instead."""
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), timeout)
+        if not line:
+            raise RuntimeError(f"{self.name} ended with code {await self._process.wait()}")
+        return line.decode().strip()
+
+    async def stop(self) -> None:
+        """End it, by force when it takes too long."""
+        if self._process.returncode is None:
+            self._process.send_signal(self._stop_signal)
+            try:
+                await asyncio.wait_for(self._process.wait(), _PATIENCE)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+
+
+async def start(name: str, command: Command, *, cores: frozenset[int], log: Path) -> Process:
+    """Start a program on these cores, tied to the life of this process; what it says on stderr goes to `log`."""
+    everywhere = os.sched_getaffinity(0)
+    with log.open("ab") as errors:
+        # Inherited by the child from its first instruction on.
+        os.sched_setaffinity(0, cores)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command.guarded_argv(),
+                env=dict(command.environment),
+                cwd=command.folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        finally:
+            os.sched_setaffinity(0, everywhere)
+    return Process(name, process, command.stop_signal)
+
+
+def module(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Command:
+    """A Python module as a program, in an environment without the settings of the shell."""
+    found = {each: os.environ[each] for each in _INHERITED if each in os.environ}
+    found |= {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path), "PYTHONUNBUFFERED": "1"}
+    return Command([sys.executable, "-m", name, *arguments], found | dict(environment or {}), folder=Path.cwd())

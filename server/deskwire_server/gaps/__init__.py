@@ -1,0 +1,1 @@
+"""Questions that the knowledge does not answer yet."""

@@ -1,0 +1,1 @@
+"""Classifiers over sentence vectors: how they are fitted, combined, calibrated, kept and asked."""

@@ -1,0 +1,1 @@
+"""Websites that articles are taken from and kept in step with."""
