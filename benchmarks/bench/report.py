@@ -47,7 +47,7 @@ def markdown(measured: Measured, rounds: int, load_average: float) -> str:
                 [goal.number, goal.text, f"{goal.bound:g} {goal.unit}".strip(), figure(goal), _verdict(goal)]
                 for goal in goals(measured)
             ],
-            "lrlrl".replace("r", "l", 1),
+            "llrrl",
         ),
         "",
         "![CPU of a token and added time to the first token](images/benchmarks.svg)",

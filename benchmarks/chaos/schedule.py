@@ -53,7 +53,7 @@ REPLICAS = (Part.REPLICA_1, Part.REPLICA_2)
 CLIENT_LINKS = tuple(f"clients-{number}" for number in range(1, 5))
 REPLICA_LINKS = tuple(f"{part}/{end}" for part in REPLICAS for end in ("grpc", "postgres", "valkey", "provider"))
 _WEIGHTS = {
-    Part.REPLICA_1: 15, Part.REPLICA_2: 15, Part.ENVOY: 17, Part.POSTGRES: 18, Part.VALKEY: 15, Part.PROVIDER: 20,
+    Part.REPLICA_1: 11, Part.REPLICA_2: 11, Part.ENVOY: 20, Part.POSTGRES: 18, Part.VALKEY: 18, Part.PROVIDER: 22,
 }  # fmt: skip
 _FREEZES = {
     Part.REPLICA_1: (5.0, 12.0), Part.REPLICA_2: (5.0, 12.0), Part.ENVOY: (0.5, 2.5), Part.POSTGRES: (0.5, 4.0),

@@ -39,7 +39,7 @@ class _Task:
 _TASKS = (
     _Task("sentiment", ("negative", "neutral", "positive"), (2.0, 25.0)),
     _Task("urgency", ("low", "normal", "high", "critical"), (2.0, 12.0), 0.3),
-    _Task("confusion", ("clear", "confused"), (2.0, 12.0), 0.3),
+    _Task("confusion", ("clear", "confused"), (2.0, 12.0), 0.7),
 )
 
 

@@ -177,6 +177,9 @@ async def test_all_analyses_by_name_and_an_unknown_one(running: Server) -> None:
     request.analysis_types[:] = ["sentiment", "mood"]
     wrong = await refused(stub(user).AnalyzeMessage(request, metadata=user.metadata))
     assert (wrong.code, wrong.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["analysis_types[1]"])
+    for nothing in ("", "   ", "\u200b\u2060", "x" * 8_001):
+        empty = await refused(analyse(user, nothing))
+        assert (empty.code, empty.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ["message"])
 
 
 async def test_batches_answer_in_order_and_end_at_the_first_fault(running: Server) -> None:
@@ -300,12 +303,16 @@ async def test_a_training_outlives_its_caller_and_its_worker(
     call = stub(admin).TrainIntents(intent_pb2.TrainIntentsRequest(request_id="t1"), metadata=admin.metadata)
     first = await call.read()
     call.cancel()
-    # The worker that has it is lost: its lease runs out.
-    connection = await asyncpg.connect(postgres.superuser_url.replace("/postgres", "/deskwire"))
+    # The worker that has it is lost: somebody else could have it, and its lease runs out.
+    connection = await asyncpg.connect(postgres.superuser_url.removesuffix("/postgres") + "/deskwire")
     try:
-        await connection.execute(
-            "UPDATE intent_trainings SET attempt = attempt + 1, lease_until = now() - '1 s'::interval"
-        )
+        async with asyncio.timeout(20):
+            while not await connection.fetchval(
+                "UPDATE intent_trainings SET attempt = attempt + 1, lease_until = now() - '1 s'::interval "
+                "WHERE id = $1 AND state = 'running' RETURNING 1",
+                first.training.id,
+            ):
+                await asyncio.sleep(0.01)
     finally:
         await connection.close()
     states = await train(admin, request_id="t1")

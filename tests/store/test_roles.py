@@ -26,6 +26,8 @@ SYSTEM_SEES = {
     "revoked_tokens": "SELECT",
     "alembic_version": "SELECT",
     "knowledge_embedders": "SELECT",
+    "runnable_trainings": "SELECT",
+    "source_syncs": "SELECT",
 }
 
 

@@ -67,6 +67,10 @@ def mint(
     """Sign a token with the server's own secret. `lifetime` is in seconds, at most `JWT_MAX_LIFETIME`."""
     if not _SLUG.match(tenant):
         raise ValueError(f"{tenant!r} is not a tenant name: a-z, 0-9, '-' and '_', 63 characters at most")
+    if len(plan) > _MAX_PLAN or not plan.isprintable():
+        raise ValueError(f"a plan has at most {_MAX_PLAN} printable characters")
+    if len(languages) > _MAX_LANGUAGES or not all(map(_LANGUAGE.match, languages)):
+        raise ValueError(f"languages are at most {_MAX_LANGUAGES} BCP 47 tags such as de or de-AT")
     now = int(time.time())
     claims = {
         "iss": settings.jwt_issuer,

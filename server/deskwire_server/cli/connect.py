@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,13 +97,28 @@ def _settings() -> Settings:
     return Settings()
 
 
-def mint(settings: Settings, *, tenant: str, user: str, role: str, lifetime: int | None = None) -> str:
+def mint(
+    settings: Settings,
+    *,
+    tenant: str,
+    user: str,
+    role: str,
+    lifetime: int | None = None,
+    plan: str = "",
+    languages: Sequence[str] = (),
+) -> str:
     """A token signed with the settings' secret. Raises CommandError for names that can't be."""
     from deskwire_server.auth import tokens
 
     try:
-        if lifetime is None:
-            return tokens.mint(settings, tenant=tenant, user=user, role=role)
-        return tokens.mint(settings, tenant=tenant, user=user, role=role, lifetime=lifetime)
+        return tokens.mint(
+            settings,
+            tenant=tenant,
+            user=user,
+            role=role,
+            lifetime=tokens.DEFAULT_LIFETIME if lifetime is None else lifetime,
+            plan=plan,
+            languages=languages,
+        )
     except ValueError as error:
         raise CommandError(str(error), code=Exit.USAGE) from error

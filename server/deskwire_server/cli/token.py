@@ -25,6 +25,8 @@ def token_command(
     user: Annotated[str, typer.Option(help="User that it speaks for.")] = "ana",
     role: Annotated[RoleName, typer.Option(help="What it allows.")] = RoleName.USER,
     ttl: Annotated[int | None, typer.Option(min=1, help="Seconds until it ends; a day by default.")] = None,
+    plan: Annotated[str, typer.Option(help="Plan of the user, for the audiences of articles.")] = "",
+    lang: Annotated[list[str] | None, typer.Option(help="Language that the user reads; may be given again.")] = None,
 ) -> None:
     """Print a token for a user of a tenant.
 
@@ -37,7 +39,7 @@ def token_command(
         raise CommandError(f"--ttl is at most JWT_MAX_LIFETIME, {settings.jwt_max_lifetime} s", code=Exit.USAGE)
     if not user or len(user) > 200 or not user.isprintable():
         raise CommandError("--user must be 1 to 200 printable characters", code=Exit.USAGE)
-    print(mint(settings, tenant=tenant, user=user, role=role.value, lifetime=ttl))
+    print(mint(settings, tenant=tenant, user=user, role=role.value, lifetime=ttl, plan=plan, languages=lang or ()))
 
 
 def revoke_command(token: Annotated[str, typer.Argument(help="The token itself.")]) -> None:

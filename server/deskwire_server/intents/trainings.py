@@ -27,8 +27,8 @@ _LOOKED_EVERY = 2.0
 _WATCHED_EVERY = 0.25
 _ATTEMPTS = 3
 _RUNNABLE = """
-    SELECT tenant_id, id FROM intent_trainings
-    WHERE state = 'queued' OR state = 'running' AND lease_until < now() ORDER BY created_at LIMIT 20
+    SELECT tenant_id, training_id FROM runnable_trainings
+    WHERE lease_until IS NULL OR lease_until < now() ORDER BY training_id LIMIT 20
 """
 _log = structlog.get_logger(__name__)
 
@@ -97,7 +97,7 @@ class Trainings:
     async def _step(self) -> bool:
         """Carry out one training. False when there was none."""
         for row in await self._system.fetch(_RUNNABLE):
-            tenant_id, training_id = UUID(str(row["tenant_id"])), UUID(str(row["id"]))
+            tenant_id, training_id = UUID(str(row["tenant_id"])), UUID(str(row["training_id"]))
             async with self._database.transaction(tenant_id) as connection:
                 attempt = await training_store.claim(
                     connection, training_id, self._worker_id, lease=_LEASE, attempts=_ATTEMPTS

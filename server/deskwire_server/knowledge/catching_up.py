@@ -88,8 +88,8 @@ class CatchingUp:
         default = self._knowledge.embedders.default
         async with self._database.transaction(tenant_id) as connection:
             states = await embedder_store.listed(connection, tenant_id)
-            used = [state for state in states if state.status is not Status.RETIRED]
-            names = {state.name for state in used}
+            # Also one that was given up counts: it is not begun again unasked.
+            names = {state.name for state in states}
             chose = any(state.is_chosen and state.status is Status.ACTIVE for state in states)
             is_missing = default is not None and not chose and default.name not in names
             if default is not None and is_missing and await embedder_store.passages(connection, tenant_id):
@@ -145,7 +145,7 @@ class CatchingUp:
             await embedder_store.set_ready(connection, tenant_id, state.name, comparison)
             active = await embedder_store.active(connection, tenant_id)
             if active is None or not (state.is_chosen or active.is_chosen):
-                await embedder_store.activate(connection, tenant_id, state.name)
+                await embedder_store.activate(connection, tenant_id, state.name, chosen=False)
         _log.info("embedder_ready", tenant_id=str(tenant_id), embedder=state.name)
 
     async def _compared(self, tenant_id: UUID, state: EmbedderState, embedder: Embedder) -> Comparison | None:

@@ -46,7 +46,7 @@ _STEP_DOWN = text("""
     UPDATE knowledge_embedders SET status = 'ready' WHERE tenant_id = :tenant AND status = 'active' AND name <> :name
 """)
 _ACTIVATE = text("""
-    UPDATE knowledge_embedders SET status = 'active', activated_at = now()
+    UPDATE knowledge_embedders SET status = 'active', activated_at = now(), is_chosen = is_chosen OR :chosen
     WHERE tenant_id = :tenant AND name = :name AND status IN ('ready', 'active')
 """)
 _RETIRE = text("""
@@ -131,13 +131,13 @@ async def set_ready(connection: AsyncConnection, tenant_id: UUID, name: str, com
     await connection.execute(_READY, {"tenant": tenant_id, "name": name, "comparison": kept})
 
 
-async def activate(connection: AsyncConnection, tenant_id: UUID, name: str) -> bool:
+async def activate(connection: AsyncConnection, tenant_id: UUID, name: str, *, chosen: bool) -> bool:
     """Make it the one that search uses; the one before stays ready. False, and nothing changes, unless it is ready."""
     values = {"tenant": tenant_id, "name": name}
     if (await connection.execute(_LOCK_READY, values)).first() is None:
         return False
     await connection.execute(_STEP_DOWN, values)
-    await connection.execute(_ACTIVATE, values)
+    await connection.execute(_ACTIVATE, {**values, "chosen": chosen})
     return True
 
 

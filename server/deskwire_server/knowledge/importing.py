@@ -16,7 +16,7 @@ from deskwire_server.db.engine import Database, is_unreachable
 from deskwire_server.embeddings.errors import EmbedderUnavailable
 from deskwire_server.embeddings.port import Embedder
 from deskwire_server.embeddings.shelf import Shelf
-from deskwire_server.knowledge import embedder_store, store
+from deskwire_server.knowledge import embedder_store, passage_store, store
 from deskwire_server.knowledge.embedder_models import Status
 from deskwire_server.knowledge.models import Article, DocumentResult, ImportOutcome, PreparedArticle
 from deskwire_server.knowledge.parse import Document, DocumentFault, DocumentRejected
@@ -85,7 +85,7 @@ class Importer:
         """
         async with self._database.transaction(tenant_id) as connection:
             waiting = await store.pending_articles(connection, tenant_id, embedder.name, _PENDING_ARTICLES)
-            passages = await store.passages_of(connection, tenant_id, [article.id for article in waiting])
+            passages = await passage_store.passages_of(connection, tenant_id, [article.id for article in waiting])
         return await self._embed(tenant_id, embedder, waiting, passages) if waiting else None
 
     async def _embed(
@@ -93,7 +93,7 @@ class Importer:
         tenant_id: UUID,
         embedder: Embedder,
         waiting: Sequence[Article],
-        passages: dict[UUID, list[store.PendingPassage]],
+        passages: dict[UUID, list[passage_store.PendingPassage]],
     ) -> int | None:
         places = {key: [(one.start, one.end, one.heading_path) for one in own] for key, own in passages.items()}
         texts = await asyncio.to_thread(
@@ -107,7 +107,7 @@ class Importer:
                 if current is None or current.version != article.version:
                     continue  # Changed meanwhile: its new passages are pending by themselves.
                 ids = [passage.id for passage in passages.get(article.id, [])]
-                if not await store.write_vectors(connection, tenant_id, article.id, ids, own):
+                if not await passage_store.write_vectors(connection, tenant_id, article.id, ids, own):
                     return None  # Retired meanwhile.
                 done += len(ids)
         return done

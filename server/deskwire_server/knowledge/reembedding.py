@@ -63,7 +63,7 @@ class Reembedding:
         view = await self.get(caller, name)
         async with self._database.transaction(caller.tenant_id) as connection:
             # Nothing is given up before it is certain that the other one is ready.
-            if view.state is None or not await embedder_store.activate(connection, caller.tenant_id, name):
+            if view.state is None or not await embedder_store.activate(connection, caller.tenant_id, name, chosen=True):
                 raise FailedPrecondition(
                     "not all passages have their vectors of this embedder yet",
                     reason="EMBEDDER_NOT_READY",

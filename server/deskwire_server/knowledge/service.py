@@ -15,7 +15,7 @@ from deskwire_server.db.engine import Database
 from deskwire_server.embeddings.port import Embedder
 from deskwire_server.embeddings.shelf import Shelf
 from deskwire_server.errors import Aborted, InvalidArgument, NotFound
-from deskwire_server.knowledge import store
+from deskwire_server.knowledge import citing, store
 from deskwire_server.knowledge.audience import ANYBODY, Reader
 from deskwire_server.knowledge.importing import Importer
 from deskwire_server.knowledge.models import (
@@ -85,6 +85,10 @@ class KnowledgeService:
         `history`: the messages before it, oldest first.
         """
         return await self._searcher.passages(tenant_id, question, history, limit, reader)
+
+    async def current(self, tenant_id: UUID, passages: Sequence[Passage], reader: Reader) -> tuple[Passage, ...]:
+        """Those of `passages` that still stand in an article which `reader` may read, with their present place."""
+        return await citing.current(self._database, tenant_id, passages, reader)
 
     async def get_article(self, caller: Caller, article_id: UUID) -> Article:
         """One article with its content. Raises `NotFound`, also where its audience leaves the caller out."""

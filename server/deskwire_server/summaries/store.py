@@ -110,11 +110,14 @@ async def put_title(connection: AsyncConnection, tenant_id: UUID, conversation_i
 
 
 async def begin_due(connection: AsyncConnection, conversation_id: UUID, due: int) -> bool:
-    """The same as `set_due` for a conversation at which nobody has looked. Returns whether it is time already."""
+    """The same as `set_due` for a conversation at which nobody has looked. Returns whether it is time already.
+
+    A turn that ends while another is being looked at asks for a title alone: it is asked for here too.
+    """
     found = await connection.execute(
         text(
-            "UPDATE conversations SET summary_due = :due WHERE id = :id AND summary_due = 0 "
-            "RETURNING message_count >= :due"
+            "UPDATE conversations SET summary_due = CASE summary_due WHEN 0 THEN :due ELSE summary_due END "
+            "WHERE id = :id RETURNING message_count >= summary_due"
         ),
         {"id": conversation_id, "due": due},
     )

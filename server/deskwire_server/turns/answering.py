@@ -12,10 +12,12 @@ from uuid import UUID
 
 import structlog
 
+from deskwire_server.db.engine import DatabaseUnavailable
 from deskwire_server.errors import DomainError
 from deskwire_server.knowledge.audience import Reader
 from deskwire_server.knowledge.parse import plain
 from deskwire_server.llm.history import estimated_tokens, within_budget
+from deskwire_server.llm.outgoing import AnswerFilter
 from deskwire_server.llm.port import (
     ChatMessage,
     CompletionRequest,
@@ -26,7 +28,7 @@ from deskwire_server.llm.port import (
     TextChunk,
     Usage,
 )
-from deskwire_server.llm.prompt import CitationFilter, system_prompt, with_summary
+from deskwire_server.llm.prompt import system_prompt, with_summary
 from deskwire_server.llm.registry import BUILTIN, ProviderRegistry
 from deskwire_server.turns.models import Answer, Claim, Json, fields_of
 from deskwire_server.understanding.service import Understood
@@ -44,6 +46,10 @@ class Retriever(Protocol):
         self, tenant_id: UUID, question: str, *, history: Sequence[str], limit: int, reader: Reader
     ) -> tuple[Passage, ...]:
         """The best passages for a question that `reader` may read, numbered from 1."""
+        ...
+
+    async def current(self, tenant_id: UUID, passages: Sequence[Passage], reader: Reader) -> tuple[Passage, ...]:
+        """Those of `passages` that still stand in their articles, with their present place and text."""
         ...
 
 
@@ -80,6 +86,8 @@ class Attempt:
     model: str = ""
     pieces: list[str] = field(default_factory=list)
     cited: tuple[int, ...] = ()
+    citations_gone: bool = False
+    """All that the answer cited was changed or deleted while it was made."""
     on_first_text: Callable[[str], None] | None = None
 
     @property
@@ -158,7 +166,8 @@ class Answerer:
         attempt.pieces.clear()
         if attempt.passages:
             sink.sources(tuple(citation(passage) for passage in attempt.passages))
-        kept = CitationFilter({passage.number for passage in attempt.passages})
+        said = [text for role, text in claim.history if role == "user"]
+        kept = AnswerFilter(attempt.passages, [*said, claim.question])
         request = self._request(attempt, use_fallback)
         usage: Usage | None = None
         reached = True
@@ -183,6 +192,23 @@ class Answerer:
         attempt.cited = tuple(kept.used)
         if attempt.finished is None:
             raise ProviderError("the answer ended without a reason", provider=provider.name, kind="cut", retryable=True)
+        await self._check_citations(attempt)
+
+    async def _check_citations(self, attempt: Attempt) -> None:
+        """Leave citations to what stands in the articles now: they may have changed while the answer was made."""
+        cited = [passage for passage in attempt.passages if passage.number in attempt.cited]
+        if self._retriever is None or not cited:
+            return
+        reader = Reader.from_json(attempt.claim.reader)
+        try:
+            standing = await self._retriever.current(attempt.claim.tenant_id, cited, reader)
+        except DatabaseUnavailable:
+            _log.warning("citations_not_checked", turn=str(attempt.claim.turn_id))
+            return
+        now = {passage.number: passage for passage in standing}
+        attempt.passages = tuple(now.get(passage.number, passage) for passage in attempt.passages)
+        attempt.cited = tuple(number for number in attempt.cited if number in now)
+        attempt.citations_gone = not attempt.cited
 
     def _request(self, attempt: Attempt, use_fallback: bool) -> CompletionRequest:
         claim, options = attempt.claim, attempt.claim.options
@@ -291,6 +317,8 @@ def shortened(text: str, limit: int) -> str:
 
 
 def _is_grounded(attempt: Attempt) -> bool:
+    if attempt.citations_gone:
+        return False
     if attempt.finished is not None and attempt.finished.grounded is not None:
         return attempt.finished.grounded
     return bool(attempt.cited)
@@ -298,7 +326,7 @@ def _is_grounded(attempt: Attempt) -> bool:
 
 def _confidence(attempt: Attempt, grounded: bool) -> float:
     """The provider's own estimate, else how well the cited passages fit."""
-    if attempt.finished is not None and attempt.finished.confidence is not None:
+    if not attempt.citations_gone and attempt.finished is not None and attempt.finished.confidence is not None:
         return attempt.finished.confidence
     if not grounded:
         return _UNGROUNDED_CONFIDENCE

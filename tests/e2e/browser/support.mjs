@@ -65,6 +65,17 @@ export async function signIn(page, role = "Customer") {
   await page.getByRole("heading", { name: "How can I help?" }).waitFor();
 }
 
+/** Another window on the screen, not a tab in the background. */
+export async function secondWindow(page, context) {
+  const browser = await context.newCDPSession(page);
+  const [opened] = await Promise.all([
+    context.waitForEvent("page"),
+    browser.send("Target.createTarget", { url: "about:blank", newWindow: true }),
+  ]);
+  for (const each of [page, opened]) assert.equal(await each.evaluate(() => document.visibilityState), "visible");
+  return opened;
+}
+
 /** Types a question and sends it with Enter. */
 export async function ask(page, text) {
   await page.getByLabel("Message", { exact: true }).fill(text);

@@ -19,6 +19,9 @@ from deskwire_server.llm.port import (
     ToolCall,
     Usage,
 )
+from tests.support.fake_provider import FakeProvider
+from tests.support.fake_provider.providers import WIRES, provider_for
+from tests.support.fake_provider.script import Script, ScriptedCall
 
 UNSURE = Classified("billing", 0.4, (("billing", 0.4), ("sales", 0.35), ("feedback", 0.25)), "trained")
 
@@ -90,3 +93,16 @@ async def test_personal_data_is_masked() -> None:
     sent = provider.requests[0].messages[0].content
     assert "ana@example.com" not in sent
     assert "650" not in sent
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_each_protocol_gives_the_structured_answer(wire: str) -> None:
+    call = ScriptedCall("set_intent", '{"intent": "feedback", "confidence": 0.85}')
+    async with FakeProvider() as fake:
+        fake.enqueue(Script(text="", tool_calls=(call,)))
+        provider = provider_for(wire, fake)
+        try:
+            refined = await Refiner(provider, 5.0).refine(uuid4(), "I like it", UNSURE)
+        finally:
+            await provider.close()
+    assert (refined.intent, refined.confidence, refined.source) == ("feedback", 0.85, "trained+provider")

@@ -22,7 +22,7 @@ def test_absent_data_is_skipped_by_name(
     assert command.main() == 0
     assert "skipped" in capsys.readouterr().out
     written = json.loads(report.read_text())
-    assert written["figures"] == []
+    assert not any("question" in figure["task"] for figure in written["figures"])
     assert "helpcenter" in written["skipped"][0]
 
 

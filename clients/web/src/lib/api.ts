@@ -1,4 +1,5 @@
 /** The generated contract, in one place: nothing else in the client reaches into the stubs' folder. */
+export * from "../../../../generated/ts/deskwire/v1/analytics_pb";
 export * from "../../../../generated/ts/deskwire/v1/chat_pb";
 export * from "../../../../generated/ts/deskwire/v1/common_pb";
 export * from "../../../../generated/ts/deskwire/v1/conversation_pb";

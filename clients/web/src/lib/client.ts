@@ -4,11 +4,12 @@ import { type Client, type Transport } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 
 import {
-  type ChatContextSchema, ChatService, ConversationService, FeedbackService, KnowledgeGapService, KnowledgeService,
+  AnalyticsService, type ChatContextSchema, ChatService, ConversationService, FeedbackService, KnowledgeGapService, KnowledgeService,
 } from "./api";
 import { type Backoff, DEFAULT_BACKOFF } from "./backoff";
 import { createTypedClient } from "./calls";
 import { Conversation, type ConversationTarget } from "./conversation";
+import { type DurableKind, type TenantEvent, watchEvents, type WatchEventsOptions } from "./feed";
 import { type ImportDocument, importDocuments, type ImportProgress } from "./import";
 import type { Patience } from "./stream";
 import { authenticate, type TokenSource } from "./token";
@@ -35,6 +36,8 @@ export interface DeskwireClientOptions {
 
 /** A client. Cheap, and safe to share. */
 export class DeskwireClient {
+  /** What happens in the tenant, as figures; `watchEvents` is more convenient than its stream. */
+  readonly analytics: Client<typeof AnalyticsService>;
   /** The chat calls as the contract has them. `conversation` is more convenient. */
   readonly chat: Client<typeof ChatService>;
   /** Conversations as resources: list, rename, end, messages. */
@@ -67,6 +70,7 @@ export class DeskwireClient {
         interceptors: [authenticate(this.#token)],
         ...(options.fetch && { fetch: options.fetch }),
       });
+    this.analytics = createTypedClient(AnalyticsService, transport);
     this.chat = createTypedClient(ChatService, transport);
     this.conversations = createTypedClient(ConversationService, transport);
     this.feedback = createTypedClient(FeedbackService, transport);
@@ -85,6 +89,19 @@ export class DeskwireClient {
       },
       target,
     );
+  }
+
+  /**
+   * Yields the stored events of all conversations of the tenant, each once, through lost connections, until the signal
+   * aborts or the loop is left. For administrators and services.
+   *
+   * @throws DeskwireError when the cursor is refused, or the server stays away for too long.
+   */
+  watchEvents<Kind extends DurableKind = DurableKind>(
+    options: WatchEventsOptions<Kind> = {},
+  ): AsyncGenerator<TenantEvent<Kind>, void, void> {
+    const link = { analytics: this.analytics, patience: this.#patience, refreshToken: () => this.#refreshToken() };
+    return watchEvents(link, options);
   }
 
   /** Imports documents in batches; yields the progress after each. */

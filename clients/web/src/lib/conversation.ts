@@ -158,7 +158,10 @@ export class Conversation {
       isLast: () => false,
       mayWait: () => true,
     });
-    for await (const event of events) if (!isKnown(event.sequence)) yield event;
+    for await (const event of events) {
+      if (event.type === "missed" && event.reason === "CURSOR_AHEAD") known.clear();
+      if (!isKnown(event.sequence)) yield event;
+    }
   }
 
   /** Stops a turn, the running one if none is named. Works from any device. */
@@ -211,7 +214,9 @@ export class Conversation {
     });
     for await (const event of events) {
       if (event.conversationId !== "") this.#id ??= event.conversationId;
-      this.#cursor.note(event.sequence);
+      if (event.type !== "missed") this.#cursor.note(event.sequence);
+      else if (event.reason === "CURSOR_AHEAD") this.#cursor.rewind(event.resumedAfter);
+      else this.#cursor.advance(event.resumedAfter);
       yield event;
     }
   }

@@ -32,6 +32,12 @@ export class Cursor {
     while (this.#ahead.delete(this.#position + 1n)) this.#position += 1n;
   }
 
+  /** Nothing behind this sequence is there any more: sequences will be given anew. */
+  rewind(sequence: bigint): void {
+    if (sequence < this.#position) this.#position = sequence;
+    for (const ahead of this.#ahead) if (ahead > sequence) this.#ahead.delete(ahead);
+  }
+
   /** Everything up to this sequence is known from elsewhere, such as a list of messages. */
   advance(sequence: bigint): void {
     if (sequence <= this.#position) return;

@@ -104,6 +104,15 @@ export interface ChangedEvent extends EventBase {
   readonly conversation: Conversation;
 }
 
+/** The place to resume from is gone. What happened meanwhile is in the conversation's messages. */
+export interface MissedEvent extends EventBase {
+  readonly type: "missed";
+  /** Events were kept no longer, or the server was restored from a backup and what came later is not there. */
+  readonly reason: "CURSOR_EXPIRED" | "CURSOR_AHEAD";
+  /** The stream goes on behind this sequence. */
+  readonly resumedAfter: bigint;
+}
+
 /** One event of a conversation. Heartbeats and go-aways are dealt with by the client and not passed on. */
 export type DeskwireEvent =
   | StatusEvent
@@ -116,11 +125,17 @@ export type DeskwireEvent =
   | CompletedEvent
   | FailedEvent
   | CancelledEvent
-  | ChangedEvent;
+  | ChangedEvent
+  | MissedEvent;
 
 /** Whether the event ends its turn. */
 export function endsTurn(event: DeskwireEvent): boolean {
   return event.type === "completed" || event.type === "failed" || event.type === "cancelled";
+}
+
+/** Tells that events between two connections can't be had any more. */
+export function missed(reason: MissedEvent["reason"], resumedAfter: bigint): MissedEvent {
+  return { type: "missed", reason, resumedAfter, sequence: 0n, conversationId: "", turnId: "", time: undefined };
 }
 
 /** Marks that a piece of text is missing: the stream has to be resumed. */

@@ -14,12 +14,14 @@ export {
   type DeskwireEvent,
   endsTurn,
   type FailedEvent,
+  type MissedEvent,
   type RegeneratedEvent,
   type StartedEvent,
   type StatusEvent,
   type TextEvent,
   type TypingEvent,
 } from "./events";
+export type { DurableKind, TenantEvent, WatchEventsOptions } from "./feed";
 export { type ImportDocument, type ImportProgress, MAX_DOCUMENT_BYTES, wasRefused } from "./import";
 export { newRequestId } from "./request-id";
 export type { ConnectionState } from "./stream";

@@ -5,7 +5,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { ConversationEvent } from "./api";
 import { type Backoff, delayBefore, pause } from "./backoff";
 import { DeskwireError } from "./errors";
-import { type DeskwireEvent, EventReader, GAP } from "./events";
+import { type DeskwireEvent, EventReader, GAP, missed, type MissedEvent } from "./events";
 
 /** What to show of a connection. `closed`: nothing is open, and nothing is tried. */
 export type ConnectionState = "connecting" | "open" | "reconnecting" | "closed";
@@ -30,6 +30,8 @@ export interface FollowOptions {
   open(after: bigint | undefined, signal: AbortSignal): AsyncIterable<Envelope>;
   /** Where to begin. */
   after: bigint | undefined;
+  /** Events come from many conversations: their sequences tell no place in the stream, and `open` keeps its own. */
+  many?: boolean;
   /** Whether this event is the last one wanted. */
   isLast(event: DeskwireEvent): boolean;
   onState(state: ConnectionState): void;
@@ -105,7 +107,10 @@ export async function* follow(options: FollowOptions): AsyncGenerator<DeskwireEv
       options.onState(progress.retries === 0 ? "connecting" : "reconnecting");
       const finished = yield* oneConnection(options, progress, reader);
       if (finished) return;
-      if (progress.failure !== undefined) await recover(options, progress, progress.failure);
+      if (progress.failure !== undefined) {
+        const gone = await recover(options, progress, progress.failure);
+        if (gone !== undefined) yield missed(gone, progress.after ?? 0n);
+      }
       progress.retries += 1;
       if (progress.aloneMs > patience.giveUpMs) throw progress.failure ?? DeskwireError.connectionLost();
       options.onState("reconnecting");
@@ -142,7 +147,7 @@ async function* oneConnection(
         progress.waitMs = reconnectAfter ? durationMs(reconnectAfter) : 0;
         return false;
       }
-      const event = next.event && readOnce(next.event, progress, reader);
+      const event = next.event && (options.many ? new EventReader().read(next.event) : readOnce(next.event, progress, reader));
       if (event === undefined) continue;
       if (event === GAP) return false;
       // Whoever reads may take their time: that is no silence of the server.
@@ -185,14 +190,26 @@ function readOnce(
   return reader.read(event);
 }
 
-/** Makes ready for another connection after a failure, or throws when that would not help. */
-async function recover(options: FollowOptions, progress: Progress, failure: DeskwireError): Promise<void> {
+/**
+ * Makes ready for another connection after a failure, or throws when that would not help. Tells why the stream will go on
+ * elsewhere than where it broke, if it will.
+ */
+async function recover(
+  options: FollowOptions,
+  progress: Progress,
+  failure: DeskwireError,
+): Promise<MissedEvent["reason"] | undefined> {
+  const { reason, metadata } = failure;
   if (options.signal.aborted) throw failure;
-  if (failure.reason === "CURSOR_EXPIRED" && failure.metadata["earliest_sequence"] !== undefined) {
-    progress.after = BigInt(failure.metadata["earliest_sequence"]) - 1n;
-  } else if (failure.reason === "CURSOR_AHEAD" && failure.metadata["last_sequence"] !== undefined) {
-    progress.after = BigInt(failure.metadata["last_sequence"]);
-  } else if (failure.code === Code.Unauthenticated && !progress.refreshed) {
+  if (reason === "CURSOR_EXPIRED" && metadata["earliest_sequence"] !== undefined) {
+    progress.after = BigInt(metadata["earliest_sequence"]) - 1n;
+    return reason;
+  }
+  if (reason === "CURSOR_AHEAD" && metadata["last_sequence"] !== undefined) {
+    progress.after = BigInt(metadata["last_sequence"]);
+    return reason;
+  }
+  if (failure.code === Code.Unauthenticated && !progress.refreshed) {
     progress.refreshed = true;
     if (!(await options.refreshToken())) throw failure;
   } else if (failure.transient || (failure.code === Code.ResourceExhausted && options.mayWait())) {
@@ -200,4 +217,5 @@ async function recover(options: FollowOptions, progress: Progress, failure: Desk
   } else {
     throw failure;
   }
+  return undefined;
 }

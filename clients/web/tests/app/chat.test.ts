@@ -122,6 +122,54 @@ describe("Chat", () => {
     await vi.waitFor(() => expect(watching.items.value).toHaveLength(4));
   });
 
+  it("opens the branch that was chosen, without going through the others", async () => {
+    const { chat } = setUp();
+    const model = chat();
+    await model.send(QUESTION);
+    const first = model.items.value[0] as Question;
+    await model.edit(first, "How do I change my password?");
+    await vi.waitFor(() => expect(model.items.value[0]).toMatchObject({ alternatives: { length: 2 } }));
+    await model.select(first.messageId, "left");
+    expect(model.takeChosen()).toEqual({ messageId: first.messageId, step: "left" });
+    expect(model.takeChosen()).toBeUndefined();
+
+    const again = chat(model.id);
+    const texts: unknown[] = [];
+    const stop = again.items.subscribe((items) => texts.push(items.map((item) => (item.kind === "question" ? item.text : item.kind))));
+    await vi.waitFor(() => expect(again.connection.value).toBe("open"));
+    await again.send("And how do I cancel it?");
+    stop();
+    expect(texts.filter((shown) => JSON.stringify(shown).includes("password"))).toEqual([]);
+    expect(again.items.value).toHaveLength(4);
+  });
+
+  it("shows the earlier answer again when there is no other one", async () => {
+    const { world, chat } = setUp();
+    const model = chat();
+    await model.send(QUESTION);
+    const first = model.items.value[1] as Answer;
+    world.faults.failTurns = 1;
+    await model.regenerate(first);
+    await vi.waitFor(() => expect(model.items.value.map(({ id }) => id)).toEqual([model.items.value[0]?.id, first.id]));
+    expect(notices.value.at(-1)).toMatchObject({ kind: "error", text: "The assistant could not answer" });
+  });
+
+  it("shows what was to be replaced again when the other words are taken back", async () => {
+    const { world, chat } = setUp();
+    const model = chat();
+    await model.send(QUESTION);
+    const [question] = model.items.value as [Question];
+    world.faults.away = true;
+    const edited = model.edit(question, "Other words?");
+    await vi.waitFor(() => expect(model.items.value).toMatchObject([{ text: "Other words?", state: "sending" }]));
+    await model.stop();
+    await edited;
+    expect(model.items.value).toMatchObject([{ state: "refused", replaces: question.messageId }]);
+    world.faults.away = false;
+    await model.discard(model.items.value[0] as Question);
+    expect(model.items.value).toMatchObject([{ text: QUESTION }, { kind: "answer" }]);
+  });
+
   it("tells what the reader thinks of an answer, and remembers it", async () => {
     const { world, chat } = setUp();
     const model = chat();

@@ -2,8 +2,8 @@
 import { Code } from "@connectrpc/connect";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-import { type ConnectionState, DeskwireError } from "../../src/lib";
-import { accepted, broken, completed, CONVERSATION, play, refusal, started, text, TURN, words } from "./script";
+import { api, type ConnectionState, DeskwireError } from "../../src/lib";
+import { accepted, broken, completed, CONVERSATION, play, refusal, started, type Step, text, TURN, words } from "./script";
 
 afterEach(() => vi.useRealTimers());
 
@@ -125,8 +125,12 @@ describe("send", () => {
       [started(40), refusal(Code.OutOfRange, "CURSOR_AHEAD", { last_sequence: "7" })],
       [completed(8, "x")],
     ]);
-    expect(await words(client.conversation().send("hi"))).toEqual(["accepted", "started", "completed"]);
+    const conversation = client.conversation();
+    expect(await words(conversation.send("hi"))).toEqual([
+      "accepted", "missed CURSOR_EXPIRED 39", "started", "missed CURSOR_AHEAD 7", "completed",
+    ]);
     expect(sends.map((request) => request.afterSequence)).toEqual([undefined, 1n, 39n, 7n]);
+    expect(conversation.afterSequence).toBe(8n);
   });
 
   it("asks for a fresh token once", async () => {
@@ -176,7 +180,64 @@ describe("send", () => {
   });
 });
 
+describe("regenerate", () => {
+  const again = (sequence: number): Step => ({
+    sequence: BigInt(sequence), turnId: TURN, event: { case: "regenerationAccepted", value: { questionMessageId: "q" } },
+  });
+
+  it("yields the events of the new turn through a break, under one request id", async () => {
+    const { client, regenerations } = play([
+      [again(5), started(6), text(0, "an"), broken()],
+      [text(0, "another"), completed(7, "another")],
+    ]);
+    const conversation = client.conversation({ id: CONVERSATION, afterSequence: 4n });
+    expect(await words(conversation.regenerate("first"))).toEqual([
+      "regenerated", "started", "text:an", "text:another", "completed",
+    ]);
+    const [first, second] = regenerations;
+    expect(first).toMatchObject({ conversationId: CONVERSATION, messageId: "first" });
+    expect(first?.requestId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(second).toEqual({ ...first, afterSequence: 6n });
+    expect(conversation.afterSequence).toBe(7n);
+  });
+
+  it("throws what it is refused with", async () => {
+    const { client } = play([[refusal(Code.FailedPrecondition, "ANSWER_RUNNING")]]);
+    const events = client.conversation({ id: CONVERSATION }).regenerate("a", { whileAnswering: api.WhileAnswering.REFUSE });
+    await expect(words(events)).rejects.toMatchObject({ reason: "ANSWER_RUNNING" });
+    await expect(words(client.conversation().regenerate("a"))).rejects.toThrow("once it has an id");
+  });
+});
+
+it("asks in the place of an earlier question", async () => {
+  const { client, sends } = play([[accepted(1), completed(2, "x")], [accepted(3), completed(4, "y")]]);
+  const conversation = client.conversation({ id: CONVERSATION });
+  await words(conversation.send("hi"));
+  await words(conversation.send("hi there", { replaces: "q" }));
+  expect(sends.map(({ message }) => message?.replacesMessageId)).toEqual(["", "q"]);
+});
+
 describe("watch", () => {
+  it("goes on behind events that are gone, and anew where a backup was restored", async () => {
+    const { client, watches } = play([
+      [refusal(Code.NotFound, "CURSOR_EXPIRED", { earliest_sequence: "40" })],
+      [started(40), broken()],
+      [refusal(Code.OutOfRange, "CURSOR_AHEAD", { last_sequence: "7" })],
+      [started(8, 2), "silence"],
+    ]);
+    const conversation = client.conversation({ id: CONVERSATION, afterSequence: 3n });
+    const seen: string[] = [];
+    const places: bigint[] = [];
+    for await (const event of conversation.watch()) {
+      seen.push(event.type === "missed" ? `${event.reason} ${event.resumedAfter}` : `${event.type} ${event.sequence}`);
+      places.push(conversation.afterSequence);
+      if (event.sequence === 8n) break;
+    }
+    expect(seen).toEqual(["CURSOR_EXPIRED 39", "started 40", "CURSOR_AHEAD 7", "started 8"]);
+    expect(places).toEqual([39n, 40n, 7n, 8n]);
+    expect(watches.map(({ afterSequence }) => afterSequence)).toEqual([3n, 39n, 40n, 7n]);
+  });
+
   it("begins after what was seen, and skips what a turn's own stream gave ahead of it", async () => {
     const foreign = { sequence: 2n, turnId: "other", event: { case: "turnStarted" as const, value: { messageId: "m", attempt: 1 } } };
     const { client, watches } = play([[accepted(1), completed(3, "x")], [foreign, completed(3, "x"), accepted(4), "silence"]]);

@@ -16,6 +16,7 @@ export const ANSWER = "0199aaaa-0000-7000-8000-0000000000b1";
 export interface Played {
   client: DeskwireClient;
   sends: api.SendMessageRequest[];
+  regenerations: api.RegenerateAnswerRequest[];
   watches: api.WatchConversationRequest[];
   /** How many connections the client has let go. */
   left: () => number;
@@ -24,6 +25,7 @@ export interface Played {
 /** A client whose server plays one script for each connection. Accepted messages get the request id that was sent. */
 export function play(connections: Step[][], options: Partial<DeskwireClientOptions> = {}): Played {
   const sends: api.SendMessageRequest[] = [];
+  const regenerations: api.RegenerateAnswerRequest[] = [];
   const watches: api.WatchConversationRequest[] = [];
   let next = 0;
   let left = 0;
@@ -47,6 +49,10 @@ export function play(connections: Step[][], options: Partial<DeskwireClientOptio
         sends.push(request);
         return connection(request.message?.requestId ?? "", signal);
       },
+      regenerateAnswer(request, { signal }) {
+        regenerations.push(request);
+        return connection(request.requestId, signal);
+      },
       watchConversation(request, { signal }) {
         watches.push(request);
         return connection("", signal);
@@ -54,7 +60,7 @@ export function play(connections: Step[][], options: Partial<DeskwireClientOptio
     });
   });
   const client = new DeskwireClient({ token: "t", transport, backoff: { baseMs: 1, capMs: 2 }, ...options });
-  return { client, sends, watches, left: () => left };
+  return { client, sends, regenerations, watches, left: () => left };
 }
 
 export const accepted = (sequence: number): Step => ({
@@ -96,9 +102,12 @@ export function refusal(code: Code, reason: string, metadata: Record<string, str
   return error;
 }
 
-/** All events of an iterator, as short words: `accepted`, `text:…`. */
+/** All events of an iterator, as short words: `accepted`, `text:…`, `missed …`. */
 export async function words(events: AsyncIterable<DeskwireEvent>): Promise<string[]> {
   const said: string[] = [];
-  for await (const event of events) said.push(event.type === "text" ? `text:${event.text}` : event.type);
+  for await (const event of events) {
+    if (event.type === "missed") said.push(`missed ${event.reason} ${event.resumedAfter}`);
+    else said.push(event.type === "text" ? `text:${event.text}` : event.type);
+  }
   return said;
 }

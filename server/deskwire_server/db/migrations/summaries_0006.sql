@@ -37,8 +37,11 @@ BEGIN
             SELECT p.depth + 1, t.parent_turn_id,
                    CASE WHEN s.turn_id IS NOT NULL AND (p.depth <= p_window OR p.found IS NULL) THEN s.turn_id ELSE p.found END
             FROM path p
-            JOIN turns t ON t.tenant_id = p_tenant AND t.id = p.follows
-            LEFT JOIN summaries s ON s.tenant_id = p_tenant AND s.turn_id = t.id
+            -- OFFSET 0 keeps each step a look-up by key, whatever the planner believes of the table's size.
+            CROSS JOIN LATERAL (SELECT n.id, n.parent_turn_id FROM turns n
+                                WHERE n.tenant_id = p_tenant AND n.id = p.follows OFFSET 0) t
+            LEFT JOIN LATERAL (SELECT k.turn_id FROM summaries k
+                               WHERE k.tenant_id = p_tenant AND k.turn_id = t.id OFFSET 0) s ON true
             WHERE p.depth <= p_window OR p.found IS NULL)
         SELECT s.text FROM path p JOIN summaries s ON s.tenant_id = p_tenant AND s.turn_id = p.found
         ORDER BY p.depth DESC LIMIT 1);

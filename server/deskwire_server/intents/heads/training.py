@@ -19,14 +19,15 @@ from deskwire_server.intents.heads.scope import Judge
 
 _LOST_LEAST, _LOST_MOST = 0.003, 0.015
 """Share of right answers that may be lost to refusals."""
-_ALIKE, _APART = 0.45, 0.65
+_ALIKE, _APART = 0.45, 0.58
 """Share of unknown messages that are found at the most loss, between which the accepted loss grows."""
 _FOLDS_FEW, _FOLDS_MANY = 5, 3
 _LEAST_TO_MEASURE = 4
 """Intents from which on some can be held back as unknown."""
 _HELD_BACK = 0.25
 _ROUNDS = 2
-_LEAST_FOR_LIMIT = 60
+_LEAST_FOR_LIMIT = 100
+_HIGHEST_LIMIT = 0.3
 _LEAST_OUTSIDE, _LEAST_NAMED = 50, 2
 _PULL_TRUST = 5.0
 
@@ -197,8 +198,11 @@ def _limit(in_scope: Wide, is_known: Chosen, is_right: Chosen, outside: Wide) ->
     unknown and known ones look alike.
     """
     right = in_scope[is_known & is_right]
-    if len(right) < _LEAST_FOR_LIMIT:
+    if not len(right):
         return scope.USUAL_LIMIT
+    if len(right) < _LEAST_FOR_LIMIT:
+        # Too few to tell a small share: well below the least sure of those that were right.
+        return float(np.clip(0.5 * right.min(), scope.USUAL_LIMIT, _HIGHEST_LIMIT))
     if not len(outside):
         return float(np.quantile(right, _LOST_LEAST))
     found = float((outside < np.quantile(right, _LOST_MOST)).mean())

@@ -8,6 +8,7 @@ from dataclasses import replace
 from textwrap import indent
 
 from deskwire_server.llm.builtin.frames import Frames
+from deskwire_server.llm.builtin.guard import addresses_a_model
 from deskwire_server.llm.builtin.text import Kind, Unit
 from deskwire_server.llm.port import Passage
 
@@ -127,7 +128,7 @@ def decline(passages: Sequence[Passage], frames: Frames, *, suggest: bool) -> st
     titles: dict[str, int] = {}
     for passage in passages:
         title = " ".join(passage.title.split())
-        if title and len(titles) < _SUGGESTIONS:
+        if title and len(titles) < _SUGGESTIONS and not addresses_a_model(title):
             titles.setdefault(title, passage.number)
     if not suggest or not titles:
         return f"{frames.unknown_empty} {frames.human}"

@@ -144,7 +144,8 @@ function branchAfter(items: readonly Item[], questionId: string, turnId: string)
   return cut(items, questionId, "question").map((item) => (item === question ? { ...question, turnId } : item));
 }
 
-function messageIdOf(item: Item): string | undefined {
+/** The id of the message that an item shows. */
+export function messageIdOf(item: Item): string | undefined {
   return item.kind === "question" ? item.messageId : item.kind === "answer" ? item.id : undefined;
 }
 

@@ -12,11 +12,12 @@ import {
   newRequestId,
 } from "../../lib";
 import {
-  type Answer, branches, cut, type Item, itemOf, judge, prepend, type Question, reduce, runningAnswer,
+  type Answer, branches, cut, type Item, itemOf, judge, messageIdOf, prepend, type Question, reduce, runningAnswer,
 } from "../model/transcript";
+import { explainReason } from "../text/explain";
 import { toDate } from "../text/time";
 import { loadConversations, upsertConversation } from "./conversations";
-import { report, signOutIfRefused } from "./notices";
+import { notify, report, signOutIfRefused } from "./notices";
 import { session } from "./session";
 
 const PAGE = 50;
@@ -26,6 +27,12 @@ const TYPING_MS = 8_000;
 /** Provider that answers by default; kept over conversations, as it is the server's. */
 export const provider = signal("");
 export const degraded = signal<readonly string[]>([]);
+
+/** A message whose branch the reader has just chosen, and the way they went. */
+interface Chosen {
+  readonly messageId: string;
+  readonly step: "left" | "right";
+}
 
 /** The model behind the chat page. One for each conversation; `close` it before the next. */
 export class Chat {
@@ -51,6 +58,7 @@ export class Chat {
   #watch: AbortController | undefined;
   #onCreated: ((id: string) => void) | undefined;
   #earlierPage = "";
+  #chosen: Chosen | undefined;
   /** A turn began another branch: once it has ended, the alternatives of its messages are asked for. */
   #branched = false;
   #typingTimer: ReturnType<typeof setTimeout> | undefined;
@@ -80,14 +88,13 @@ export class Chat {
     const conversationId = this.id ?? "";
     this.load.value = "loading";
     try {
-      const [page, found] = await Promise.all([
-        this.#client.conversations.listMessages({ conversationId, pageSize: PAGE, newestFirst: true }),
-        this.#client.conversations.getConversation({ conversationId }),
-      ]);
+      // In this order: what comes in between is then among the messages, and again among the events.
+      const { conversation } = await this.#client.conversations.getConversation({ conversationId });
+      const page = await this.#client.conversations.listMessages({ conversationId, pageSize: PAGE, newestFirst: true });
       const messages = page.messages.reverse();
-      this.#conversation.advance(messages.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n));
+      this.#conversation.advance(seen(conversation, messages));
       batch(() => {
-        this.details.value = found.conversation;
+        this.details.value = conversation;
         this.items.value = prepend(this.items.value, messages.map(toItem));
         this.#rememberPage(page.nextPageToken);
         this.load.value = "ready";
@@ -146,22 +153,35 @@ export class Chat {
   /** Asks for another answer in place of this one, which stays on its branch. */
   async regenerate(answer: Answer): Promise<void> {
     try {
-      await this.#listen(this.#conversation.regenerate(answer.id, { signal: this.#life.signal }));
+      const last = await this.#listen(this.#conversation.regenerate(answer.id, { signal: this.#life.signal }));
+      if (last?.type !== "failed" || last.partial !== undefined) return;
+      // There is no way back from a place without an answer: the earlier one is shown again.
+      this.items.value = this.items.value.filter((item) => item.kind !== "failure" || item.turnId !== last.turnId);
+      notify(explainReason(last.reason).title, "error");
+      await this.select(answer.id);
     } catch (error) {
       if (!this.#life.signal.aborted) report(error);
     }
   }
 
-  /** Shows the branch that a message is on, here and on every device. */
-  async select(messageId: string): Promise<void> {
+  /** Shows the branch that a message is on, here and on every device. `step` is the way that the reader goes, if they do. */
+  async select(messageId: string, step?: Chosen["step"]): Promise<void> {
     const request = { conversationId: this.id ?? "", messageId, requestId: newRequestId() };
     try {
       const { conversation } = await this.#client.conversations.selectBranch(request);
       if (conversation) this.details.value = conversation;
+      this.#chosen = step && { messageId, step };
       await this.#reload();
     } catch (error) {
       report(error);
     }
+  }
+
+  /** The message that was chosen since the last time, to bring its place into view. */
+  takeChosen(): Chosen | undefined {
+    const chosen = this.items.value.some((item) => messageIdOf(item) === this.#chosen?.messageId) ? this.#chosen : undefined;
+    if (chosen) this.#chosen = undefined;
+    return chosen;
   }
 
   /** Stops the running answer; a message that has not arrived yet is not sent any more. */
@@ -190,9 +210,10 @@ export class Chat {
     }
   }
 
-  /** Takes a message back that was refused. */
-  discard(id: string): void {
+  /** Takes a message back that was refused; what it was to replace is shown again. */
+  async discard({ id, replaces }: Question): Promise<void> {
     this.items.value = this.items.value.filter((item) => item.id !== id);
+    if (replaces !== undefined) await this.#reload().catch(report);
   }
 
   /** Lets everything go. Running answers go on at the server. */
@@ -204,11 +225,13 @@ export class Chat {
   }
 
   /** Shows the events of a turn of one's own; what others do in the conversation meanwhile comes after it. */
-  async #listen(events: AsyncIterable<DeskwireEvent>): Promise<void> {
+  async #listen(events: AsyncIterable<DeskwireEvent>): Promise<DeskwireEvent | undefined> {
+    let last: DeskwireEvent | undefined;
     this.sending.value += 1;
     this.#unfollow();
     try {
-      for await (const event of events) this.#apply(event);
+      for await (const event of events) this.#apply((last = event));
+      return last;
     } finally {
       this.sending.value -= 1;
       if (this.sending.value === 0) this.#follow();
@@ -219,7 +242,11 @@ export class Chat {
   async #reload(): Promise<void> {
     const request = { conversationId: this.id ?? "", pageSize: PAGE, newestFirst: true };
     const page = await this.#client.conversations.listMessages(request);
-    if (this.#life.signal.aborted || this.busy.value) return;
+    if (this.#life.signal.aborted) return;
+    if (this.busy.value) {
+      this.#branched = true;
+      return;
+    }
     const shown = page.messages.reverse().map(toItem);
     const rest = this.items.value.filter(
       (item, place, all) => (item.kind === "question" && item.state !== "sent") || (item.kind === "failure" && place === all.length - 1),
@@ -287,7 +314,7 @@ export class Chat {
       this.#onCreated?.(this.id);
       this.#onCreated = undefined;
     }
-    this.#branched ||= branches(this.items.value, event);
+    this.#branched ||= event.type === "missed" || branches(this.items.value, event);
     batch(() => {
       this.items.value = reduce(this.items.value, event, new Date());
       if (event.type === "status") {
@@ -301,14 +328,14 @@ export class Chat {
     });
     // A first question gives the conversation its title, an answer may change it.
     if (event.type === "accepted" || endsTurn(event)) void loadConversations();
-    if (endsTurn(event) || event.type === "changed") this.#reloadLater();
+    if (endsTurn(event) || event.type === "changed" || event.type === "missed") this.#reloadLater();
   }
 
   #noteChange(conversation: api.Conversation): void {
     this.#noteDetails(conversation);
     const head = conversation.headMessageId;
     const shown = this.items.value.at(-1);
-    const last = shown?.kind === "question" ? shown.messageId : shown?.id;
+    const last = shown && messageIdOf(shown);
     // Another device chose another branch.
     if (head !== "" && !this.busy.value && shown?.kind !== "failure" && head !== last) this.#branched = true;
   }
@@ -341,6 +368,15 @@ export class Chat {
     this.#earlierPage = token;
     this.hasEarlier.value = token !== "";
   }
+}
+
+/**
+ * Events up to this sequence say nothing that the messages don't. Those of other branches would be replayed otherwise; only
+ * a turn that runs needs all since its question.
+ */
+function seen(conversation: api.Conversation | undefined, messages: readonly api.Message[]): bigint {
+  if (conversation?.activeTurnId === "") return conversation.lastSequence;
+  return messages.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n);
 }
 
 function toItem(message: api.Message): Item {

@@ -7,6 +7,7 @@ import type { Chat } from "../state/chat";
 import { openSource } from "../state/layout";
 import { fullTime } from "../text/time";
 import { BranchPager } from "./branch-pager";
+import { focusConversation } from "./focus";
 import { Icon, type IconName, Logo } from "./icon";
 import { copyText, Markdown } from "./markdown";
 import { Dots, IconButton } from "./pieces";
@@ -111,7 +112,10 @@ function Tools({ answer, chat }: { answer: Answer; chat: Chat }) {
 
 function AnswerAgain({ answer, chat }: { answer: Answer; chat: Chat }) {
   if (!chat.isOwn || answer.role !== api.MessageRole.ASSISTANT || chat.ended.value) return null;
-  const ask = (): void => void chat.regenerate(answer);
+  const ask = (): void => {
+    void chat.regenerate(answer);
+    focusConversation();
+  };
   return <IconButton icon="retry" size={15} label="Answer again" disabled={chat.busy.value} onClick={ask} />;
 }
 

@@ -17,10 +17,11 @@ export function BranchPager({ label, id, alternatives, chat }: BranchPagerProps)
   const step = (name: "left" | "right", to: number, words: string) => {
     const target = alternatives[to];
     const off = target === undefined || chat.busy.value;
-    return <IconButton icon={name} size={14} label={words} disabled={off} onClick={() => target && void chat.select(target)} />;
+    const onClick = (): void => void (target && chat.select(target, name));
+    return <IconButton icon={name} size={14} label={words} disabled={off} onClick={onClick} />;
   };
   return (
-    <span class="branches" role="group" aria-label={label}>
+    <span class="branches" role="group" aria-label={label} data-branches={id}>
       {step("left", place - 1, "Previous version")}
       <span class="branches-place">{place + 1}/{alternatives.length}</span>
       {step("right", place + 1, "Next version")}

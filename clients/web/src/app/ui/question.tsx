@@ -1,19 +1,26 @@
 /** One question: its text, what became of it, and the way to put it in other words. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { Question } from "../model/transcript";
 import type { Chat } from "../state/chat";
 import { explain } from "../text/explain";
 import { BranchPager } from "./branch-pager";
+import { focusConversation } from "./focus";
 import { Icon } from "./icon";
 import { IconButton } from "./pieces";
 
 export function QuestionView({ question, chat }: { question: Question; chat: Chat }) {
   const [editing, setEditing] = useState(false);
+  const view = useRef<HTMLElement>(null);
+  const edited = useRef(false);
+  useLayoutEffect(() => {
+    if (!editing && edited.current) view.current?.querySelector<HTMLElement>(".edit-question")?.focus();
+    edited.current = editing;
+  }, [editing]);
   const { state, error, text } = question;
   if (editing) return <QuestionEditor question={question} chat={chat} onClose={() => setEditing(false)} />;
   return (
-    <article class={`question question-${state}`} aria-label="You">
+    <article class={`question question-${state}`} aria-label="You" ref={view}>
       <p class="bubble" dir="auto">{text}</p>
       {state === "sending" && chat.connection.value === "reconnecting" && (
         <p class="question-note">Waiting for the connection…</p>
@@ -25,7 +32,7 @@ export function QuestionView({ question, chat }: { question: Question; chat: Cha
           {explain(error).canRetry && (
             <button type="button" class="link" onClick={() => void chat.send(text, question.id, question.replaces)}>Try again</button>
           )}
-          <button type="button" class="link" onClick={() => chat.discard(question.id)}>Remove</button>
+          <button type="button" class="link" onClick={() => void chat.discard(question)}>Remove</button>
         </div>
       )}
       {state === "sent" && <QuestionTools question={question} chat={chat} onEdit={() => setEditing(true)} />}
@@ -54,8 +61,8 @@ function QuestionEditor({ question, chat, onClose }: { question: Question; chat:
   const changed = text.trim() !== "" && text.trim() !== question.text;
   const ask = (): void => {
     if (!changed || chat.busy.value) return;
-    onClose();
     void chat.edit(question, text.trim());
+    focusConversation();
   };
   return (
     <form

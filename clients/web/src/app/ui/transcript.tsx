@@ -6,6 +6,7 @@ import type { Answer, Failure, Item } from "../model/transcript";
 import type { Chat } from "../state/chat";
 import { explainReason } from "../text/explain";
 import { AnswerView } from "./answer";
+import { focusPager } from "./focus";
 import { Icon } from "./icon";
 import { Dots } from "./pieces";
 import { QuestionView } from "./question";
@@ -19,17 +20,22 @@ export function Transcript({ chat }: { chat: Chat }) {
   const [atEnd, setAtEnd] = useState(true);
   const stay = useRef(true);
   const lastQuestion = items.findLast((item) => item.kind === "question")?.id;
+  const followed = useRef<string>(undefined);
 
   const toEnd = (behavior: ScrollBehavior): void => {
     scroller.current?.scrollTo({ top: scroller.current.scrollHeight, behavior });
   };
   useLayoutEffect(() => {
-    if (stay.current) toEnd("instant");
-  }, [items]);
-  useLayoutEffect(() => {
-    stay.current = true;
-    toEnd("instant");
-  }, [lastQuestion]);
+    const chosen = chat.takeChosen();
+    if (chosen !== undefined) {
+      stay.current = false;
+      focusPager(chosen.messageId, chosen.step === "left" ? 0 : 1);
+    } else if (stay.current || followed.current !== lastQuestion) {
+      stay.current = true;
+      toEnd("instant");
+    }
+    followed.current = lastQuestion;
+  }, [chat, items, lastQuestion]);
 
   const onScroll = (): void => {
     const element = scroller.current;
@@ -40,7 +46,7 @@ export function Transcript({ chat }: { chat: Chat }) {
 
   return (
     <div class="transcript-frame">
-      <div class="transcript" ref={scroller} onScroll={onScroll} tabIndex={0} role="region" aria-label="Messages">
+      <div id="messages" class="transcript" ref={scroller} onScroll={onScroll} tabIndex={0} role="region" aria-label="Messages">
         <div class="column">
           <h2 class="sr-only">Messages</h2>
           {chat.hasEarlier.value && (

@@ -22,7 +22,6 @@ CREATE TABLE intents (
     UNIQUE (tenant_id, name)
 );
 
--- Workers of any tenant's work look here for what to do; of the report they see nothing.
 CREATE TABLE intent_trainings (
     tenant_id uuid NOT NULL REFERENCES tenants ON DELETE CASCADE,
     id uuid NOT NULL DEFAULT uuidv7(),
@@ -40,7 +39,29 @@ CREATE TABLE intent_trainings (
     PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX intent_trainings_waiting ON intent_trainings (tenant_id) WHERE state = 'queued';
-CREATE INDEX intent_trainings_open ON intent_trainings (created_at) WHERE state IN ('queued', 'running');
+
+-- Those that wait or run, without content: workers look here for what to do, whichever tenant it belongs to.
+CREATE TABLE runnable_trainings (
+    tenant_id uuid NOT NULL,
+    training_id uuid NOT NULL,
+    lease_until timestamptz,
+    PRIMARY KEY (tenant_id, training_id),
+    FOREIGN KEY (tenant_id, training_id) REFERENCES intent_trainings ON DELETE CASCADE
+);
+CREATE FUNCTION runnable_training_follow() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+BEGIN
+    IF NEW.state IN ('queued', 'running') THEN
+        INSERT INTO runnable_trainings (tenant_id, training_id, lease_until)
+        VALUES (NEW.tenant_id, NEW.id, NEW.lease_until)
+        ON CONFLICT (tenant_id, training_id) DO UPDATE SET lease_until = excluded.lease_until;
+    ELSE
+        DELETE FROM runnable_trainings WHERE tenant_id = NEW.tenant_id AND training_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER runnable_training_follow AFTER INSERT OR UPDATE ON intent_trainings
+    FOR EACH ROW EXECUTE FUNCTION runnable_training_follow();
 
 -- What a training made. The one of the latest successful training answers.
 CREATE TABLE intent_heads (
@@ -75,10 +96,14 @@ CREATE TABLE question_vectors (
 );
 """
 
+_PROTECTED = (
+    "intents", "intent_trainings", "runnable_trainings", "intent_heads", "intent_vectors", "question_vectors"
+)  # fmt: skip
+
 
 def upgrade() -> None:
     """Create all of it."""
     run(_TABLES)
-    for table in ("intents", "intent_trainings", "intent_heads", "intent_vectors", "question_vectors"):
+    for table in _PROTECTED:
         protect(table)
-    open_to_system("intent_trainings", "SELECT (tenant_id, id, state, lease_until, created_at)")
+    open_to_system("runnable_trainings", "SELECT")
