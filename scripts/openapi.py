@@ -110,7 +110,8 @@ class Description:
         if not verb:
             return
         request = self._contract.messages[method.input_type]
-        template = getattr(rule, verb)
+        # `{name=**}` takes the rest of the path; OpenAPI has no word for that.
+        template = re.sub(r"=\*\*\}", "}", getattr(rule, verb))
         variables = _VARIABLE.findall(template)
         comment = self._contract.comments[f".{service}.{method.name}"]
         operation: Json = {

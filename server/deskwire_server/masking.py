@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
+_SHORT = 64
 _PATTERNS = (
     (re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), "[token]"),
     (re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"), "[key]"),
@@ -33,9 +35,13 @@ def mask_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
     return event
 
 
+_mask_short = lru_cache(maxsize=4_096)(mask)
+"""Names of methods, codes and tenants stand in every line."""
+
+
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
-        return mask(value)
+        return _mask_short(value) if len(value) <= _SHORT else mask(value)
     if isinstance(value, Mapping):
         return {key: _masked(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
+from deskwire_server.settings import Settings
+from deskwire_server.stack import state
 from deskwire_server.stack.ports import find_free
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -44,11 +49,17 @@ curl -X POST https://api.example.com/v2/plan -d '{"plan": "business"}'
 Nothing is deleted when you choose a smaller plan."""
 
 
+_WISHES = ("stop", "start", "kill", "freeze", "thaw", "cut")
+"""What a journey may ask for: methods of the stack."""
+
+
 class Stack:
     """`deskwire run` with the demo's tenant, and the fake provider behind it."""
 
     def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
         self._demo_log = data_dir / "logs" / "demo.log"
+        self._frozen: psutil.Process | None = None
         self._provider = subprocess.Popen(
             [sys.executable, "-m", "tests.support.fake_provider", "--pace", "0.04", "--text", ANSWER],
             stdout=subprocess.PIPE, text=True, cwd=ROOT,
@@ -60,6 +71,7 @@ class Stack:
             "DESKWIRE_DATA_DIR": str(data_dir),
             "DESKWIRE_WEB_DIR": str(ROOT / "clients" / "web" / "dist"),
             "DESKWIRE_EMBEDDER": "local",
+            "DESKWIRE_WORKERS": "2",
             "AI_SERVICE_PORT": str(find_free()),
             "DESKWIRE_GRPC_PORT": str(find_free()),
             "AI_DEFAULT_PROVIDER": "openai",
@@ -94,6 +106,44 @@ class Stack:
             assert time.monotonic() < deadline, self._demo_log.read_text()
             time.sleep(0.1)
 
+    def kill(self) -> None:
+        """SIGKILL for the worker that writes an answer now."""
+        self._writer().kill()
+
+    def freeze(self) -> None:
+        """SIGSTOP for the worker that writes an answer now."""
+        self._frozen = self._writer()
+        self._frozen.suspend()
+
+    def thaw(self) -> None:
+        """Let the worker that was frozen go on, unless the stack has replaced it."""
+        assert self._frozen is not None
+        if self._frozen.is_running():
+            self._frozen.resume()
+        self._frozen = None
+
+    def cut(self) -> None:
+        """SIGKILL for Envoy: every connection of every browser ends at once, and another Envoy is started."""
+        self._child("envoy").kill()
+
+    def _writer(self) -> psutil.Process:
+        """The worker that writes an answer now."""
+        running = state.load(Settings(_env_file=None, data_dir=self._data_dir))
+        assert running is not None
+        for grpc_port, http_port in running.workers:
+            with urllib.request.urlopen(f"http://127.0.0.1:{http_port}/metrics", timeout=5) as answer:
+                said = re.search(r"^deskwire_running_turns (\S+)$", answer.read().decode(), re.M)
+            if said is not None and float(said[1]) > 0:
+                return next(worker for worker in self._children() if _listens(worker, grpc_port))
+        raise AssertionError("no worker writes an answer")
+
+    def _children(self) -> list[psutil.Process]:
+        assert self._run is not None
+        return psutil.Process(self._run.pid).children()
+
+    def _child(self, name: str) -> psutil.Process:
+        return next(child for child in self._children() if child.name() == name)
+
     def stop(self) -> None:
         """Stop it; its data stays."""
         if self._run is not None:
@@ -103,6 +153,10 @@ class Stack:
         """End everything."""
         self.stop()
         _end(self._provider)
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in process.net_connections())
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -146,13 +200,15 @@ def _play(journey: str, stack: Stack, **variables: str) -> None:
         for line in process.stdout:
             said.append(line)
             if line.startswith("please: "):
-                {"stop": stack.stop, "start": stack.start}[line.split()[1]]()
+                wish = line.split()[1]
+                assert wish in _WISHES
+                getattr(stack, wish)()
                 process.stdin.write("done\n")
                 process.stdin.flush()
     assert process.returncode == 0, "".join(said)
 
 
-@pytest.mark.parametrize("journey", ["chat", "look", "knowledge", "quickstart", "outage"])
+@pytest.mark.parametrize("journey", ["chat", "branches", "look", "knowledge", "quickstart", "outage", "lost"])
 def test_journey(journey: str, stack: Stack) -> None:
     _play(journey, stack)
 
@@ -165,3 +221,11 @@ def test_the_page_through_each_provider(provider: str, model: str, stack: Stack)
     stack.answer_by(provider)
     stack.start()
     _play("provider", stack, DESKWIRE_E2E_MODEL=model)
+
+
+def test_an_open_question_becomes_an_article(stack: Stack) -> None:
+    """By quoting: the fake model would answer anything."""
+    stack.stop()
+    stack.answer_by("builtin")
+    stack.start()
+    _play("gaps", stack)

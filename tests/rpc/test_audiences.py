@@ -57,7 +57,9 @@ WHO = [
 ]
 
 
-@pytest.mark.parametrize(("role", "plan", "expected"), WHO, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(
+    ("role", "plan", "expected"), WHO, ids=lambda value: f"{len(value)}" if isinstance(value, set) else value
+)
 async def test_who_sees_what(builtin: Server, tenant: str, role: str, plan: str, expected: set[str]) -> None:
     client = _client(builtin, tenant, role=role, plan=plan)
     found = await client.knowledge.SearchKnowledge(

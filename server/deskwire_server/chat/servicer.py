@@ -100,18 +100,20 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         """The events of one turn, from its first one unless the caller names a cursor."""
         converter, turn_id = self._converter(accepted.conversation_id), str(accepted.turn_id)
         begin = accepted.first_sequence - 1 if after is None else after
-        events = self._service.watch(
-            caller,
-            accepted.conversation_id,
-            after=begin,
-            until={accepted.turn_id},
-            opening=accepted.opening if after is None else None,
-        )
-        async with aclosing(events):
-            async for event in events:
-                converted = converter.convert(event)
-                if converted.turn_id in ("", turn_id):
-                    yield converted
+        with self._service.subscribe(accepted.conversation_id) as subscription:
+            events = self._service.follow(
+                caller,
+                accepted.conversation_id,
+                subscription,
+                after=begin,
+                until={accepted.turn_id},
+                opening=accepted.opening if after is None else None,
+            )
+            async with aclosing(events):
+                async for event in events:
+                    converted = converter.convert(event)
+                    if converted.turn_id in ("", turn_id):
+                        yield converted
 
     def _converter(self, conversation_id: UUID) -> convert.EventConverter:
         return convert.EventConverter(conversation_id, degraded=self._degraded, provider=self._provider)

@@ -59,21 +59,24 @@ def is_unreachable(error: BaseException) -> bool:
     return isinstance(error, _UNREACHABLE)
 
 
-@asynccontextmanager
-async def translated() -> AsyncIterator[None]:
+class translated:  # noqa: N801  # used as a function is
     """Turn errors of an absent database into `DatabaseUnavailable`; leave all others alone."""
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        # Nobody asked this task to end: the driver gave up inside, such as on a connection that took too long.
-        raise DatabaseUnavailable from error
-    except Exception as error:
-        if is_unreachable(error):
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                # Nobody asked this task to end: the driver gave up inside, such as on a connection that took too long.
+                raise DatabaseUnavailable from error
+        elif isinstance(error, Exception) and is_unreachable(error):
             raise DatabaseUnavailable from error
-        raise
 
 
 class _HotConnection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
@@ -92,6 +95,9 @@ class Database:
         self._pool_size = pool_size
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._pool_lock = asyncio.Lock()
+        self._at_hand: list[Any] = []
+        """Connections of the pool that rest here: giving one back to the pool costs a task and a timer."""
+        self._waiting = 0
         self.engine: AsyncEngine = create_async_engine(
             urls.parse(url),
             pool_size=pool_size,
@@ -114,15 +120,15 @@ class Database:
     async def fetchrow(self, query: str, *arguments: Any) -> asyncpg.Record | None:
         """Run one statement of the hot path in a transaction of its own and return its first row."""
         async with translated():
-            pool = await self._hot_pool()
-            row: asyncpg.Record | None = await pool.fetchrow(query, *arguments)
+            async with self._hot() as connection:
+                row: asyncpg.Record | None = await connection.fetchrow(query, *arguments)
             return row
 
     async def fetch(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Run one statement of the hot path in a transaction of its own and return its rows."""
         async with translated():
-            pool = await self._hot_pool()
-            rows: list[asyncpg.Record] = await pool.fetch(query, *arguments)
+            async with self._hot() as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
             return rows
 
     @asynccontextmanager
@@ -131,15 +137,13 @@ class Database:
 
         `settings` are statements of our own (`SET LOCAL …;`) that hold for the transaction.
         """
-        async with translated():
-            pool = await self._hot_pool()
-            async with pool.acquire() as connection:
-                # One round trip; the id is a UUID, so it needs no quoting.
-                await connection.execute(f"BEGIN READ ONLY; SET LOCAL {TENANT_SETTING} = '{tenant_id}'; {settings}")
-                try:
-                    yield connection
-                finally:
-                    await connection.execute("ROLLBACK")
+        async with translated(), self._hot() as connection:
+            # One round trip; the id is a UUID, so it needs no quoting.
+            await connection.execute(f"BEGIN READ ONLY; SET LOCAL {TENANT_SETTING} = '{tenant_id}'; {settings}")
+            try:
+                yield connection
+            finally:
+                await connection.execute("ROLLBACK")
 
     async def listen(self, channel: str, heard: Callable[[str], None]) -> None:
         """Give every notification of a channel to `heard`, on a connection of its own, until that is lost.
@@ -160,8 +164,36 @@ class Database:
         """Close both pools."""
         await self.engine.dispose()
         if self._pool is not None:
+            self._at_hand.clear()
             self._pool.terminate()
             self._pool = None
+
+    def _hot(self) -> _Lent:
+        return _Lent(self)
+
+    async def take(self) -> Any:
+        """A connection of the hot path, to be given to `give_back`."""
+        while self._at_hand:
+            connection = self._at_hand.pop()
+            if not connection.is_closed():
+                return connection
+            await self._release(connection)
+        self._waiting += 1
+        try:
+            return await (await self._hot_pool()).acquire()
+        finally:
+            self._waiting -= 1
+
+    async def give_back(self, connection: Any, *, sound: bool) -> None:
+        """Keep a connection at hand. Those who wait, and what may have been left in it, are the pool's business."""
+        if sound and not self._waiting and self._pool is not None and not connection.is_closed():
+            self._at_hand.append(connection)
+        else:
+            await self._release(connection)
+
+    async def _release(self, connection: Any) -> None:
+        if self._pool is not None:
+            await self._pool.release(connection)
 
     async def _hot_pool(self) -> asyncpg.Pool[asyncpg.Record]:
         if self._pool is None:
@@ -178,6 +210,22 @@ class Database:
                         max_inactive_connection_lifetime=300,
                     )
         return self._pool
+
+
+class _Lent:
+    """A connection of the hot path for the length of a block. Written by hand: each statement passes through it."""
+
+    __slots__ = ("_connection", "_database")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Any:
+        self._connection = await self._database.take()
+        return self._connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        await self._database.give_back(self._connection, sound=kind is None)
 
 
 async def check_role(url: str) -> None:

@@ -92,13 +92,13 @@ class QueryPatterns:
         return patterns
 
     async def _find(self, tenant_id: UUID, query: PatternQuery) -> Patterns:
-        if self._embedder is None:
-            raise EmbedderUnavailable("patterns need an embedder", embedder="none", retry_after=None)
-        name = self._embedder.name
+        name = self._embedder.name if self._embedder is not None else ""
         async with self._database.transaction(tenant_id) as connection:
             total = await pattern_store.count(connection, query.start, query.end)
             now = await pattern_store.questions(connection, query.start, query.end, embedder=name, limit=_MOST)
             before = await pattern_store.questions(connection, query.before, query.start, embedder=name, limit=_MOST)
+        if self._embedder is None:
+            raise EmbedderUnavailable("patterns need an embedder", embedder="none", retry_after=None)
         vectors = await self._vectors(tenant_id, self._embedder, [*now, *before])
         patterns = await asyncio.to_thread(_patterns, now, before, vectors, query)
         return Patterns(tuple(patterns), len(now), total)

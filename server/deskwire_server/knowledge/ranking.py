@@ -61,6 +61,13 @@ def word_weights(
     return weights, rare or present
 
 
+def known_share(terms: Mapping[str, float], occurrences: Mapping[str, int], corpus: Corpus) -> float:
+    """Share of the weight of `terms` that occur anywhere in the tenant's articles, 0 to 1; 1 where there are none."""
+    weights, _ = word_weights(terms, occurrences, corpus)
+    total = sum(weights.values())
+    return sum(weight for term, weight in weights.items() if occurrences.get(term)) / total if total else 1.0
+
+
 def rank(
     candidates: Sequence[Candidate], weights: Mapping[str, float], corpus: Corpus, question: Vectors | None
 ) -> Ranked:

@@ -49,11 +49,13 @@ class Reembedding:
         """Begin to embed everything by another embedder. Raises `FailedPrecondition` where there is none such."""
         caller.require(*_MANAGERS)
         embedder = self._embedders.find(name)
-        if embedder is None:
-            raise FailedPrecondition(
-                "the server has no embedder of this name", reason="EMBEDDER_UNKNOWN", metadata={"embedder": name[:64]}
-            )
         async with self._database.transaction(caller.tenant_id) as connection:
+            if embedder is None:
+                raise FailedPrecondition(
+                    "the server has no embedder of this name",
+                    reason="EMBEDDER_UNKNOWN",
+                    metadata={"embedder": name[:64]},
+                )
             await embedder_store.begin(connection, caller.tenant_id, name, embedder.dimensions, chosen=True)
         self._wake()
         return await self.get(caller, name)

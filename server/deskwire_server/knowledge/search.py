@@ -20,7 +20,7 @@ from deskwire_server.knowledge.audience import Reader
 from deskwire_server.knowledge.models import Article, FoundPassage, SearchFilter, SearchHit, SearchQuery, SearchResults
 from deskwire_server.knowledge.parse import plain
 from deskwire_server.knowledge.question import Question, understood
-from deskwire_server.knowledge.ranking import Ranked, merged, rank, relevances, word_weights
+from deskwire_server.knowledge.ranking import Ranked, known_share, merged, rank, relevances, word_weights
 from deskwire_server.knowledge.search_store import CANDIDATES, Candidate, Connection, Restriction, Scope, VectorSpace
 from deskwire_server.knowledge.sentences import sentences
 from deskwire_server.knowledge.text import stems
@@ -86,12 +86,13 @@ class Searcher:
                 connection, tenant_id, list({outcome.candidates[key].article_id for key in chosen}), chosen
             )
         rows = [texts[key] for key in chosen if key in texts and texts[key].article_id in articles]
+        known = known_share(question.forms[0].terms, question.occurrences, question.corpus)
         return tuple(
             Passage(
                 number=number, article_id=str(row.article_id), chunk_id=str(row.chunk_id), start=row.start, end=row.end,
                 title=articles[row.article_id].title, heading_path=row.heading_path, url=articles[row.article_id].url,
                 source_path=articles[row.article_id].source_path, text=row.text,
-                relevance=_passage_relevance(outcome, row.chunk_id),
+                relevance=_passage_relevance(outcome, row.chunk_id), known=known,
             )
             for number, row in enumerate(rows, start=1)
         )  # fmt: skip

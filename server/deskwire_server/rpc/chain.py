@@ -98,7 +98,10 @@ def _single(open_call: _OpenCall, parse: _Parse, behaviour: Callable[..., Awaita
     async def run(raw: Any, context: Any) -> Any:
         async with AsyncExitStack() as stack:
             await open_call(context, stack)
-            return await _handler(behaviour(parse(raw), context))
+            try:
+                return await behaviour(parse(raw), context)
+            except GeneratorExit as error:
+                raise _exited() from error
 
     return run
 
@@ -108,16 +111,19 @@ def _streaming(open_call: _OpenCall, parse: _Parse, behaviour: Callable[..., Any
         async with AsyncExitStack() as stack:
             await open_call(context, stack)
             responses = await stack.enter_async_context(aclosing(behaviour(parse(raw), context)))
-            while (response := await _handler(anext(responses, None))) is not None:
+            while True:
+                try:
+                    response = await anext(responses, None)
+                except GeneratorExit as error:
+                    raise _exited() from error
+                if response is None:
+                    return
                 yield response
 
     return run
 
 
-async def _handler(step: Awaitable[Any]) -> Any:
-    """Let the handler go on. A `GeneratorExit` of its own would leave the caller without a status: one that closes the
-    call's generator comes at a `yield`, never here."""
-    try:
-        return await step
-    except GeneratorExit as error:
-        raise RuntimeError("the handler raised GeneratorExit") from error
+def _exited() -> RuntimeError:
+    """For a `GeneratorExit` of the handler's own, which would leave the caller without a status: one that closes the
+    call's generator comes at a `yield`, never where the handler goes on."""
+    return RuntimeError("the handler raised GeneratorExit")

@@ -42,13 +42,9 @@ class SummaryService:
     async def make_title(self, work: Work) -> None:
         """Give a conversation a title, once, unless somebody has; and say when it is to be summarised."""
         async with self._database.transaction(work.tenant_id) as connection:
-            is_due = await store.begin_due(connection, work.conversation_id, self._window or _NEVER)
-        if is_due:
-            await self.summarise(work)
-        await self._make_title(work)
-
-    async def _make_title(self, work: Work) -> None:
-        async with self._database.transaction(work.tenant_id) as connection:
+            if await store.begin_due(connection, work.conversation_id, self._window or _NEVER):
+                # By a job of its own: only one at a time summarises a conversation.
+                await store.ask_for_summary(connection, work.tenant_id, work.conversation_id, work.turn_id)
             if not await store.awaits_title(connection, work.conversation_id):
                 return
             exchanges = await store.first_exchanges(connection, work.conversation_id, _SETTLED)

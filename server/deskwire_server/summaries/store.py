@@ -124,6 +124,14 @@ async def begin_due(connection: AsyncConnection, conversation_id: UUID, due: int
     return bool(found.scalar())
 
 
+async def ask_for_summary(connection: AsyncConnection, tenant_id: UUID, conversation_id: UUID, turn_id: UUID) -> None:
+    """Have a conversation summarised by a job, unless one waits already."""
+    await connection.execute(
+        text("SELECT job_enqueue('summary', :tenant, :conversation, :turn, 0)"),
+        {"tenant": tenant_id, "conversation": conversation_id, "turn": turn_id},
+    )
+
+
 async def count_call(connection: AsyncConnection, tenant_id: UUID, turn_id: UUID, spent: dict[str, Any]) -> None:
     """Keep what a call of a provider has cost, with the turn that caused it, as its attempt 0."""
     await connection.execute(

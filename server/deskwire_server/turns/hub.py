@@ -140,6 +140,8 @@ class RunningAnswer:
     """Epoch of the worker's lease in which the turn was known to be ours."""
     stored: int = -1
     """Bytes of the text that stand where other workers read it; -1 where that is not known."""
+    kept_at: float = 0.0
+    """When it was last said how long the text is kept there, by the monotonic clock."""
 
     @property
     def text(self) -> str:

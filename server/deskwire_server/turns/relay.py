@@ -29,6 +29,8 @@ _DOUBT = 3.0
 _TOGETHER = 0.05
 """Seconds in which notices wait for each other."""
 _TEXT_LIFETIME = 300
+_TEXT_KEPT = 60.0
+"""Seconds after which a text that still grows is given its lifetime anew."""
 _ID_LENGTH = 32
 _NEWS, _TEXT, _LOOK = "n", "t", "l"
 _TYPING: dict[str, tuple[str, bool]] = {
@@ -132,17 +134,21 @@ class Relay:
     async def _write(self, redis: Redis, notices: list[str], texts: dict[str, tuple[RunningAnswer, list[str]]]) -> None:
         pipeline = redis.pipeline(transaction=False)
         written: list[tuple[RunningAnswer, int, int]] = []
+        now = time.monotonic()
         for key, (answer, pieces) in texts.items():
             if answer.stored < 0:
                 # Whole where it is not known what stands there: a gap in the middle would be read as text.
                 data = answer.sent.encode()
                 pipeline.set(key, data, ex=_TEXT_LIFETIME)
+                answer.kept_at = now
                 written.append((answer, -1, len(data)))
             else:
                 data = "".join(pieces).encode()
                 written.append((answer, len(pipeline.command_stack), answer.stored + len(data)))
                 pipeline.append(key, data)
-                pipeline.expire(key, _TEXT_LIFETIME)
+                if now - answer.kept_at > _TEXT_KEPT:
+                    pipeline.expire(key, _TEXT_LIFETIME)
+                    answer.kept_at = now
         pipeline.publish(_REDIS_CHANNEL, self._worker + "".join(notices))
         results = await pipeline.execute()
         for answer, place, length in written:

@@ -136,6 +136,7 @@ async function phone(page) {
   await accessible(page, "a question that is edited on a phone");
   await page.getByRole("button", { name: "Ask", exact: true }).tap();
   await shows(page, [PASSWORD], { versions: "2/2" });
+  await still(page.getByRole("button", { name: "Answer again" }));
   await page.getByRole("button", { name: "Answer again" }).tap();
   await shows(page, [PASSWORD], { versions: "2/2", answers: "2/2" });
   assert.ok(!(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)), "nothing is wider than the screen");
@@ -201,6 +202,15 @@ function versions(page) {
 
 function answers(page) {
   return page.getByRole("group", { name: "Answers to this question" });
+}
+
+/** Waits until something stays where it is: a finger is slower than what comes in under it. */
+async function still(locator) {
+  let place;
+  for (let since = Date.now(); Date.now() - since < 500; ) {
+    const now = JSON.stringify(await locator.boundingBox());
+    if (now !== place) [place, since] = [now, Date.now()];
+  }
 }
 
 function opacity(locator) {

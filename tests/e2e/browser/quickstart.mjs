@@ -11,9 +11,14 @@ const ts = createRequire(`${web}/package.json`)("typescript");
 const url = process.env.DESKWIRE_E2E_URL ?? "http://127.0.0.1:8001";
 // Inside the package, so that its own name leads to what it exports.
 const folder = `${web}/dist-lib/quickstart`;
-const expected = [/\[1\] \S/, /connection: open\n(.*\n)*(cancelled|completed)\n/, /^there is no such article\n$/];
+const expected = [
+  /\[1\] \S/, /connection: open\n(.*\n)*(cancelled|completed)\n/,
+  /regenerated\n(.*\n)*accepted\n(.*\n)*How do I get a refund\? \(one of 2\)\n(.*\n)*.*\(one of 2\)\n$/,
+  /was answered: .*\(true\)\n$/, /^there is no such article\n$/,
+];
 
-const { token } = await (await fetch(`${url}/demo-token`)).json();
+const tokenOf = async (role) => (await (await fetch(`${url}/demo-token?role=${role}`)).json()).token;
+const [token, service] = [await tokenOf("user"), await tokenOf("admin")];
 const text = await readFile(`${root}/docs/clients-typescript.md`, "utf8");
 const programs = [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, program]) => program);
 assert.equal(programs.length, expected.length);
@@ -25,7 +30,7 @@ try {
     await writeFile(`${file}.mts`, `declare const process: any;\n${program}`);
     check(`${file}.mts`);
     await writeFile(`${file}.mjs`, ts.transpileModule(program, { compilerOptions: { target: "ES2022", module: "ESNext" } }).outputText);
-    const env = { ...process.env, DESKWIRE_URL: url, DESKWIRE_TOKEN: token };
+    const env = { ...process.env, DESKWIRE_URL: url, DESKWIRE_TOKEN: token, DESKWIRE_SERVICE_TOKEN: service };
     const output = execFileSync("node", [`${file}.mjs`], { env, encoding: "utf8", timeout: 60_000 });
     assert.match(output, expected[index]);
     process.stdout.write(output);

@@ -31,7 +31,7 @@ def test_every_http_rule_is_described() -> None:
             rule = method.GetOptions().Extensions[annotations_pb2.http]
             verb = rule.WhichOneof("pattern")
             if verb:
-                expected.add((getattr(rule, verb), verb))
+                expected.add((getattr(rule, verb).replace("=**}", "}"), verb))
     described = {(path, verb) for path, operations in DOCUMENT["paths"].items() for verb in operations}
 
     assert ("/ai/chat", "post") in described

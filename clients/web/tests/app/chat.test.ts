@@ -76,6 +76,8 @@ describe("Chat", () => {
     const model = chat();
     await model.send(QUESTION);
     expect(model.items.value.at(-1)).toMatchObject({ kind: "failure", reason: "PROVIDER_UNAVAILABLE", retryable: true });
+    const again = chat(model.id);
+    await vi.waitFor(() => expect(again.items.value).toMatchObject([{ text: QUESTION }, { kind: "failure" }]));
   });
 
   it("opens a conversation in mid-answer and sees its end", async () => {

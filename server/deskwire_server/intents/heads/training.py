@@ -17,10 +17,12 @@ from deskwire_server.intents.heads.linear import Array, Labels
 from deskwire_server.intents.heads.parts import FEW_EXAMPLES, Rows
 from deskwire_server.intents.heads.scope import Judge
 
-_LOST_LEAST, _LOST_MOST = 0.003, 0.015
-"""Share of right answers that may be lost to refusals."""
-_ALIKE, _APART = 0.45, 0.58
-"""Share of unknown messages that are found at the most loss, between which the accepted loss grows."""
+_LOST_LEAST, _LOST_SOME, _LOST_MOST = 0.003, 0.015, 0.025
+"""Share of held-out right answers that may be lost to refusals; a head that saw every example loses about half of it."""
+_ALIKE, _APART = 0.56, 0.68
+"""Share of unknown messages that are found at some loss, between which the accepted loss grows."""
+_CONFUSED, _DISTINCT = 0.94, 0.955
+"""Accuracy without refusals between which the accepted loss grows too: distinct intents leave room for strangers."""
 _FOLDS_FEW, _FOLDS_MANY = 5, 3
 _LEAST_TO_MEASURE = 4
 """Intents from which on some can be held back as unknown."""
@@ -179,12 +181,12 @@ def _absences(known: Chosen, seed: int) -> list[Labels]:
 def _judge(signs: Wide, is_known: Chosen, unknown: Sequence[_Unknown]) -> tuple[Judge, Wide]:
     """The judge, and the signs of messages that it should refuse."""
     outside = [one.outside for one in unknown]
-    inside = [one.inside for one in unknown]
     if (~is_known).sum() >= _LEAST_NAMED:
         outside.append(signs[~is_known])
-        inside.append(signs[is_known])
     if not outside:
         return Judge.usual(), np.zeros((0, scope.SIGNS))
+    # What is known to the whole head counts as well: of those the limit may lose a share.
+    inside = [signs[is_known], *(one.inside for one in unknown)]
     refuse = np.concatenate(outside)
     every = np.concatenate([*inside, refuse])
     fits = np.concatenate([np.ones(len(every) - len(refuse)), np.zeros(len(refuse))])
@@ -194,8 +196,8 @@ def _judge(signs: Wide, is_known: Chosen, unknown: Sequence[_Unknown]) -> tuple[
 def _limit(in_scope: Wide, is_known: Chosen, is_right: Chosen, outside: Wide) -> float:
     """Chance of being in scope below which a message is refused.
 
-    Refusing costs right answers. Where it finds most of the unknown messages, more of that is accepted than where
-    unknown and known ones look alike.
+    Refusing costs right answers. Where it finds most of the unknown messages, or intents are seldom confused, more of
+    that is accepted than where unknown and known ones look alike.
     """
     right = in_scope[is_known & is_right]
     if not len(right):
@@ -205,9 +207,13 @@ def _limit(in_scope: Wide, is_known: Chosen, is_right: Chosen, outside: Wide) ->
         return float(np.clip(0.5 * right.min(), scope.USUAL_LIMIT, _HIGHEST_LIMIT))
     if not len(outside):
         return float(np.quantile(right, _LOST_LEAST))
-    found = float((outside < np.quantile(right, _LOST_MOST)).mean())
-    share = float(np.clip((found - _ALIKE) / (_APART - _ALIKE), 0, 1))
-    return float(np.quantile(right, _LOST_LEAST + share * (_LOST_MOST - _LOST_LEAST)))
+    found = float((outside < np.quantile(right, _LOST_SOME)).mean())
+    accuracy = len(right) / max(1, int(is_known.sum()))
+    share = max(
+        np.clip((found - _ALIKE) / (_APART - _ALIKE), 0, 1),
+        np.clip((accuracy - _CONFUSED) / (_DISTINCT - _CONFUSED), 0, 1),
+    )
+    return float(np.quantile(right, _LOST_LEAST + float(share) * (_LOST_MOST - _LOST_LEAST)))
 
 
 def _spread(labels: Labels, folds: int) -> Labels:

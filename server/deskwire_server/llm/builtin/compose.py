@@ -27,10 +27,12 @@ def answer(
     *,
     foreign: bool,
     opening: int | None = None,
+    contradicting: Sequence[tuple[int, int]] = (),
 ) -> str:
     """The reply that quotes `rows`, given best first. `foreign`: the quotations are not in the question's language.
 
-    `opening`: the row to begin with, whatever its place in its passage.
+    `opening`: the row to begin with, whatever its place in its passage. `contradicting`: pairs of rows that are to be
+    named as contradicting each other.
     """
     blocks: list[str] = [frames.foreign] if foreign else []
     for index, group in enumerate(_arranged(rows, units, opening)):
@@ -38,7 +40,15 @@ def answer(
             if index == 0 and not blocks and block[0].kind is Kind.STEP:
                 blocks.append(frames.steps)
             blocks.append(_set(block, passages))
+    if contradicting:
+        blocks.append(frames.contradict)
+        named = dict.fromkeys(row for pair in contradicting for row in pair)
+        blocks.append("\n".join(f"- {_quote(units[row], _cite(units[row], passages))}" for row in named))
     return "\n\n".join(blocks)
+
+
+def _cite(unit: Unit, passages: Sequence[Passage]) -> str:
+    return f"[{passages[unit.passage].number}]"
 
 
 def _arranged(rows: Sequence[int], units: Sequence[Unit], opening: int | None) -> list[list[int]]:
@@ -83,7 +93,7 @@ def _without_announcement(unit: Unit, after: Unit | None) -> Unit:
 
 def _set(block: Sequence[Unit], passages: Sequence[Passage]) -> str:
     first = block[0]
-    cite = f"[{passages[first.passage].number}]"
+    cite = _cite(first, passages)
     if first.kind is Kind.CODE:
         return _code(first, cite)
     if first.kind is Kind.STEP and len(block) > 1:

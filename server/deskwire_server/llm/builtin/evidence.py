@@ -12,6 +12,8 @@ from deskwire_server.llm.builtin.terms import coverage
 from deskwire_server.llm.port import Passage
 
 _MOST_NAMES = 2
+_NEAR = 0.3
+"""Relevance from which an article counts as near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,12 @@ class Signs:
     does not answer a question about Discord."""
     open: float
     """0 when the question asks whether something exists: what is merely near answers it least of all."""
+    held: float
+    """Where the question asks whether something exists, share of its word weight that one passage holds; else 1."""
+    known: float
+    """Share of the weight of the question's words that occur anywhere in the tenant's articles."""
+    near: float
+    """0 where nothing relevant was found, 1 from a relevance of 0.3: far below it, little else counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +63,24 @@ class Judge:
 
 
 WITH_VECTORS = Judge(
-    bias=-4.85,
-    weights=Signs(likeness=0.67, relevance=1.64, lead=1.41, words=1.5, names=2.58, open=1.11),
-    threshold=0.41,
+    bias=-6.12,
+    weights=Signs(
+        likeness=0.13, relevance=0.45, lead=1.47, words=0.52, names=2.4, open=0.45, held=1.22, known=1.66, near=1.13
+    ),
+    threshold=0.55,
     hopeless=0.15,
 )
 WITHOUT_VECTORS = Judge(
     bias=-3.23,
-    weights=Signs(likeness=0.0, relevance=1.31, lead=0.0, words=1.45, names=1.94, open=1.16),
+    weights=Signs(
+        likeness=0.0, relevance=1.31, lead=0.0, words=1.45, names=1.94, open=1.16, held=0.0, known=0.0, near=0.0
+    ),
     threshold=0.42,
     hopeless=0.15,
 )
 FOREIGN = Judge(
     bias=-1.25,
-    weights=Signs(likeness=2.9, relevance=2.6, lead=0.0, words=0.0, names=0.0, open=0.0),
+    weights=Signs(likeness=2.9, relevance=2.6, lead=0.0, words=0.0, names=0.0, open=0.0, held=0.0, known=0.0, near=0.0),
     threshold=0.48,
     hopeless=0.3,
 )
@@ -94,6 +106,9 @@ def signs_of(question: Question, read: Read, scored: Scored, passages: Sequence[
         words=coverage(terms, anywhere, read.weights) if terms else 1.0,
         names=1.0 - min(_MOST_NAMES, len(read.absent_names)) / _MOST_NAMES,
         open=0.0 if question.asks_whether else 1.0,
+        held=float(scored.passage_words.max(initial=0.0)) if question.asks_whether else 1.0,
+        known=min(passage.known for passage in passages),
+        near=min(1.0, best / _NEAR),
     )
 
 

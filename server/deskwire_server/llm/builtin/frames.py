@@ -12,6 +12,8 @@ class Frames:
     steps: str
     foreign: str
     """Leads in a quotation in another language."""
+    contradict: str
+    """Leads in two quotations that give differing figures for the same thing."""
     unknown: str
     unknown_empty: str
     """There is nothing to search in, or nothing near."""
@@ -35,6 +37,7 @@ FRAMES: dict[str, Frames] = {
     "en": Frames(
         steps="Here is how:",
         foreign="The help articles say this:",
+        contradict="The articles contradict each other here:",
         unknown="I don't know: I couldn't find an answer to that in the help articles.",
         unknown_empty="I don't know: nothing in the help articles deals with that.",
         nearest="These articles come nearest:",
@@ -60,6 +63,7 @@ FRAMES: dict[str, Frames] = {
     "de": Frames(
         steps="So geht es:",
         foreign="In den Hilfeartikeln steht dazu:",
+        contradict="Die Artikel widersprechen sich hier:",
         unknown="Das weiß ich nicht: In den Hilfeartikeln habe ich darauf keine Antwort gefunden.",
         unknown_empty="Das weiß ich nicht: Die Hilfeartikel behandeln dieses Thema nicht.",
         nearest="Diese Artikel kommen dem am nächsten:",
@@ -86,6 +90,7 @@ FRAMES: dict[str, Frames] = {
     "fr": Frames(
         steps="Voici comment faire :",
         foreign="Voici ce qu'en disent les articles d'aide :",
+        contradict="Les articles se contredisent ici :",
         unknown="Je ne sais pas : je n'ai pas trouvé de réponse à cette question dans les articles d'aide.",
         unknown_empty="Je ne sais pas : les articles d'aide ne traitent pas de ce sujet.",
         nearest="Ces articles s'en approchent le plus :",
@@ -112,6 +117,7 @@ FRAMES: dict[str, Frames] = {
     "es": Frames(
         steps="Se hace así:",
         foreign="Los artículos de ayuda dicen lo siguiente:",
+        contradict="Los artículos se contradicen aquí:",
         unknown="No lo sé: no he encontrado una respuesta a eso en los artículos de ayuda.",
         unknown_empty="No lo sé: los artículos de ayuda no tratan ese tema.",
         nearest="Estos artículos son los más cercanos:",
@@ -136,6 +142,7 @@ FRAMES: dict[str, Frames] = {
     "pt": Frames(
         steps="Faz-se assim:",
         foreign="Os artigos de ajuda dizem o seguinte:",
+        contradict="Os artigos contradizem-se aqui:",
         unknown="Não sei: não encontrei resposta a isso nos artigos de ajuda.",
         unknown_empty="Não sei: os artigos de ajuda não tratam desse assunto.",
         nearest="Estes artigos são os mais próximos:",
@@ -160,6 +167,7 @@ FRAMES: dict[str, Frames] = {
     "it": Frames(
         steps="Ecco come fare:",
         foreign="Gli articoli della guida dicono quanto segue:",
+        contradict="Qui gli articoli si contraddicono:",
         unknown="Non lo so: non ho trovato una risposta negli articoli della guida.",
         unknown_empty="Non lo so: gli articoli della guida non trattano questo argomento.",
         nearest="Questi articoli sono i più vicini:",
@@ -184,6 +192,7 @@ FRAMES: dict[str, Frames] = {
     "nl": Frames(
         steps="Zo werkt het:",
         foreign="In de helpartikelen staat hierover:",
+        contradict="De artikelen spreken elkaar hier tegen:",
         unknown="Dat weet ik niet: in de helpartikelen heb ik daar geen antwoord op gevonden.",
         unknown_empty="Dat weet ik niet: de helpartikelen gaan niet over dit onderwerp.",
         nearest="Deze artikelen komen het dichtst in de buurt:",

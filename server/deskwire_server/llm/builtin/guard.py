@@ -82,6 +82,7 @@ _ORDERS = re.compile("|".join(f"(?:{pattern})" for pattern in _PATTERNS), re.IGN
 _HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad\U000e0000-\U000e007f]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _SPACED = re.compile(r"(?:\b\w[ \t._-]+){5,}\w\b")
+_SPELT_OUT = re.compile(r"(?:ignore|disregard|forget|override|reveal)\w{0,20}(?:instruction|prompt|rules|guidelines)")
 _ENGLISH = re.compile(r"\b(?:the|to|of|and|is|in|you|your|a|for|it|on|or|can)\b", re.IGNORECASE)
 _DIGITS_IN_WORDS = re.compile(r"[a-z][013457@$]|[013457@$][a-z]", re.IGNORECASE)
 _LEET = str.maketrans("013457@$", "oieastas")
@@ -112,8 +113,9 @@ def _readings(text: str) -> Iterator[str]:
         yield plain.translate(_LEET)
     if _FOREIGN_LETTER.search(plain) and _LATIN_LETTER.search(plain):
         yield plain.translate(_LOOKALIKES)
-    if _SPACED.search(plain):
-        yield _SPACED.sub(lambda match: re.sub(r"(?<=\w)[ ._-](?=\w)", "", re.sub(r"[ \t]{2,}", "\0", match[0])), plain).replace("\0", " ")
+    # Letters set apart hold no words that a pattern could look for: what they spell is compared without gaps.
+    if _SPACED.search(plain) and _SPELT_OUT.search(re.sub(r"[\W_]+", "", plain).lower()):
+        yield "ignore all previous instructions"
     for token in _BASE64.findall(plain):
         yield _decoded(token)
     if len(plain.split()) >= _FEWEST_WORDS and not _ENGLISH.search(plain):

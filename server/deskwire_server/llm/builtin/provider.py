@@ -14,6 +14,7 @@ from deskwire_server.embeddings.port import Embedder
 from deskwire_server.errors import Unavailable
 from deskwire_server.llm.builtin import compose
 from deskwire_server.llm.builtin.choose import choose
+from deskwire_server.llm.builtin.contradictions import contradictions
 from deskwire_server.llm.builtin.definitions import defining
 from deskwire_server.llm.builtin.evidence import Signs, judge_for, signs_of
 from deskwire_server.llm.builtin.followups import follow_ups
@@ -31,6 +32,7 @@ _CHARACTERS_A_TOKEN = 4
 _WORDS_A_CHUNK = 3
 _WORK_INLINE = 600
 """Characters of passages that are read on the event loop; more goes to a thread."""
+_MOST_CONTRADICTIONS = 2
 _SURE_OF_LANGUAGE = 0.35
 _CHUNK = re.compile(r"\s*\S+\s*")
 
@@ -58,6 +60,8 @@ class Weighed:
     """Whether what is to be quoted is not in the question's language."""
     opening: int | None = None
     """The unit to begin with whatever its place: the one that defines what is asked for."""
+    contradicting: tuple[tuple[int, int], ...] = ()
+    """Pairs of units, one of each quoted, that give differing figures for the same thing."""
 
 
 class BuiltinProvider:
@@ -162,7 +166,9 @@ def _weigh(
     rows = choose(question, scored, opening=opening)
     quoted = detect_language(" ".join(scored.units[row].text for row in rows), default=question.language)
     signs = signs_of(question, read, scored, passages)
-    return Weighed(question, scored, tuple(rows), signs, foreign=quoted != question.language, opening=opening)
+    pairs = tuple(pair for pair in contradictions(scored.units, passages) if set(pair) & set(rows))
+    foreign = quoted != question.language
+    return Weighed(question, scored, tuple(rows), signs, foreign, opening, pairs[:_MOST_CONTRADICTIONS])
 
 
 def _compose(weighed: Weighed, passages: Sequence[Passage]) -> _Answer:
@@ -176,7 +182,15 @@ def _compose(weighed: Weighed, passages: Sequence[Passage]) -> _Answer:
         return _Answer(compose.decline(passages, frames, suggest=suggest), confidence, False)
     used = frozenset(units[row].passage for row in weighed.rows)
     return _Answer(
-        text=compose.answer(weighed.rows, units, passages, frames, foreign=weighed.foreign, opening=weighed.opening),
+        text=compose.answer(
+            weighed.rows,
+            units,
+            passages,
+            frames,
+            foreign=weighed.foreign,
+            opening=weighed.opening,
+            contradicting=weighed.contradicting,
+        ),
         confidence=confidence,
         grounded=True,
         follow_ups=follow_ups(

@@ -93,7 +93,8 @@ def _cut(text: str) -> tuple[Unit, ...]:
     # A parser keeps state while it parses, and passages are read on worker threads: each reading has its own.
     found = list(_walk(_parser().parse(text), 0))
     # What stands beside an order to a model mostly goes on with it, so the whole paragraph or list is left out.
-    poisoned = {unit.block for unit in found if addresses_a_model(unit.text)}
+    headings = {heading for heading in {unit.heading for unit in found} if addresses_a_model(heading)}
+    poisoned = {unit.block for unit in found if unit.heading in headings or addresses_a_model(unit.text)}
     return tuple(replace(unit, order=order) for order, unit in enumerate(found) if unit.block not in poisoned)
 
 
@@ -168,6 +169,10 @@ def _inline_units(token: Token, place: _Place, passage: int) -> Iterator[Unit]:
         return
     if place.in_table:
         place.row = (*place.row, text)
+        return
+    if "<" in token.content and addresses_a_model(token.content):
+        # The marks of an order go with the tags; it is kept whole, to be found and left out with its block.
+        yield Unit(passage, Kind.SENTENCE, token.content, place.block, 0, place.heading)
         return
     if not text or _JUNK.match(text):
         return

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
+from prometheus_client import Counter, Histogram
 
 from deskwire_server.metrics import Metrics
 from deskwire_server.rpc.call import Call
@@ -20,11 +21,14 @@ class AccessLog:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._open = {True: metrics.open_calls.labels("stream"), False: metrics.open_calls.labels("unary")}
+        self._meters: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        """Those of each method and code, which are found by name only once."""
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Time the call and write its line when it ends."""
-        open_calls = self._metrics.open_calls.labels("stream" if call.streaming else "unary")
+        open_calls = self._open[call.streaming]
         open_calls.inc()
         try:
             yield
@@ -34,8 +38,9 @@ class AccessLog:
         finally:
             open_calls.dec()
             seconds = time.perf_counter() - call.started
-            self._metrics.calls.labels(call.method, call.code).inc()
-            self._metrics.call_seconds.labels(call.method).observe(seconds)
+            calls, call_seconds = self._meters.get((call.method, call.code)) or self._found(call.method, call.code)
+            calls.inc()
+            call_seconds.observe(seconds)
             if call.service not in _QUIET or call.code != "OK":
                 _log.info(
                     "call",
@@ -46,3 +51,8 @@ class AccessLog:
                     tenant=call.caller.tenant if call.caller else None,
                     user=call.caller.user_id if call.caller else None,
                 )
+
+    def _found(self, method: str, code: str) -> tuple[Counter, Histogram]:
+        meters = self._metrics.calls.labels(method, code), self._metrics.call_seconds.labels(method)
+        self._meters[method, code] = meters
+        return meters

@@ -79,10 +79,10 @@ def test_questions_for_existence_are_known_in_other_languages(text: str) -> None
 
 @pytest.mark.parametrize("judge", [WITH_VECTORS, WITHOUT_VECTORS, FOREIGN])
 def test_no_sign_for_an_answer_lowers_confidence(judge: Judge) -> None:
-    nothing = Signs(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    nothing = Signs(*[0.0] * len(fields(Signs)))
     base = judge.confidence(nothing)
     assert judge.declines(base)
     for sign in fields(Signs):
         assert judge.confidence(replace(nothing, **{sign.name: 1.0})) >= base
-    assert not judge.declines(judge.confidence(Signs(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)))
+    assert not judge.declines(judge.confidence(Signs(*[1.0] * len(fields(Signs)))))
     assert judge.hopeless < judge.threshold

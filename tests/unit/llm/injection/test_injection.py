@@ -11,7 +11,16 @@ import pytest
 
 from deskwire_server.llm.builtin import BuiltinProvider
 from deskwire_server.llm.outgoing import AnswerFilter
-from deskwire_server.llm.port import AnswerContext, ChatMessage, CompletionRequest, Finished, FinishReason, Passage, TextChunk, Usage
+from deskwire_server.llm.port import (
+    AnswerContext,
+    ChatMessage,
+    CompletionRequest,
+    Finished,
+    FinishReason,
+    Passage,
+    TextChunk,
+    Usage,
+)
 from deskwire_server.llm.prompt import system_prompt, with_passages, with_summary
 from tests.unit.llm.injection.attacks import ATTACKS, HOST, MARK, Attack
 
@@ -39,7 +48,9 @@ def request_of(attack: Attack) -> CompletionRequest:
     elif attack.place in ("title", "url", "source_path"):
         passages[1] = replace(passages[1], **{attack.place: attack.text})
     context = AnswerContext(**{attack.place: attack.text}) if attack.place in FIELDS else AnswerContext()
-    earlier = (ChatMessage("user", attack.text), ChatMessage("assistant", "Noted.")) if attack.place == "history" else ()
+    earlier = (
+        (ChatMessage("user", attack.text), ChatMessage("assistant", "Noted.")) if attack.place == "history" else ()
+    )
     system = with_summary(system_prompt(context), attack.text if attack.place == "summary" else "")
     return CompletionRequest(
         (*earlier, ChatMessage("user", QUESTION)), tuple(passages), system=system, context=context

@@ -372,10 +372,12 @@ export class Chat {
 
 /**
  * Events up to this sequence say nothing that the messages don't. Those of other branches would be replayed otherwise; only
- * a turn that runs needs all since its question.
+ * a turn that runs, or ended without an answer, needs all since its question.
  */
 function seen(conversation: api.Conversation | undefined, messages: readonly api.Message[]): bigint {
-  if (conversation?.activeTurnId === "") return conversation.lastSequence;
+  const last = messages.at(-1);
+  const unanswered = last?.role === api.MessageRole.USER && last.alternativeMessageIds.length === 0;
+  if (conversation?.activeTurnId === "" && !unanswered) return conversation.lastSequence;
   return messages.reduce((last, { sequence }) => (sequence > last ? sequence : last), 0n);
 }
 

@@ -1,5 +1,5 @@
 /** Questions that found no answer: what to write an article about. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { api } from "../../lib";
 import { closeGap, gaps, gapsError, gapsState, hasMoreGaps, loadGaps, questionsOf } from "../state/gaps";
@@ -17,6 +17,7 @@ export function GapsPage() {
     document.title = "Open questions · Deskwire";
     void loadGaps();
   }, []);
+  const region = useFocusKept(gaps.value.length);
   const onSaved = (articleId: string): void => {
     if (writing) void closeGap(writing.id, articleId).then(() => notify("The question is closed"));
   };
@@ -26,12 +27,23 @@ export function GapsPage() {
         {narrow.value && <IconButton icon="menu" label="Open the list" onClick={() => (drawerOpen.value = true)} />}
         <h1 class="topbar-title">Open questions</h1>
       </header>
-      <div class="knowledge-scroll" tabIndex={0} role="region" aria-label="Open questions">
+      <div class="knowledge-scroll" tabIndex={0} role="region" aria-label="Open questions" ref={region}>
         <div class="knowledge-column"><Gaps onWrite={setWriting} /></div>
       </div>
       {writing && <ArticleEditor id="" title={writing.question} onSaved={onSaved} onClose={() => setWriting(undefined)} />}
     </main>
   );
+}
+
+/** The region takes the focus when what had it goes with its gap. */
+function useFocusKept(count: number): { current: HTMLDivElement | null } {
+  const region = useRef<HTMLDivElement>(null);
+  const before = useRef(count);
+  useLayoutEffect(() => {
+    if (count < before.current && document.activeElement === document.body) region.current?.focus({ preventScroll: true });
+    before.current = count;
+  }, [count]);
+  return region;
 }
 
 function Gaps({ onWrite }: { onWrite: (gap: api.KnowledgeGap) => void }) {
@@ -66,8 +78,9 @@ function GapRow({ gap, onWrite }: { gap: api.KnowledgeGap; onWrite: (gap: api.Kn
         <button type="button" class="row-button" aria-expanded={questions !== undefined} onClick={toggle}>
           <span class="row-main">
             <span class="row-title">{gap.question}</span>
-            <span class="row-path">{times(gap)}{asked && `, last on ${shortDay(asked)}`}</span>
+            <span class="gap-facts">{times(gap)}{asked && `, last on ${shortDay(asked)}`}</span>
           </span>
+          <Icon name="right" size={16} />
         </button>
         <span class="gap-actions">
           <button type="button" class="button" onClick={() => onWrite(gap)}>
