@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmarks.answers import measure as answers
 from benchmarks.eval import data, intents, retrieval, understanding
-from benchmarks.eval.figures import Report, show
+from benchmarks.eval.figures import Report, show, write
 from benchmarks.eval.stage import postgres, stage
 from deskwire_server.llm.builtin import BuiltinProvider
 from tests.support.postgres import TestPostgres
@@ -22,6 +22,7 @@ def main() -> int:
     """Measure and print. Data that is absent is skipped by name; only a fault of the program fails."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.eval", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the figures into this page's table")
     parser.add_argument("--misses", action="store_true", help="list the questions whose article did not come first")
     parser.add_argument("--full", action="store_true", help="measure more folds and draws, which takes minutes more")
     options = parser.parse_args()
@@ -44,6 +45,8 @@ def main() -> int:
     show(report, console)
     if options.json is not None:
         options.json.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
+    if options.write is not None:
+        write(report, options.write)
     return 0
 
 

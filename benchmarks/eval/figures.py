@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -67,6 +68,33 @@ def show(report: Report, console: Console) -> None:
         console.print(f"[dim]{line}[/dim]")
     for line in report.skipped:
         console.print(f"[yellow]skipped[/yellow] {line}")
+
+
+BEGIN, END = "<!-- figures: written by the command above -->", "<!-- end of figures -->"
+
+
+def write(report: Report, page: Path) -> None:
+    """Put the figures as a table between the marks of `page`. Raises `ValueError` where it has none."""
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{page} has no place for figures")
+    page.write_text(f"{before}{begin}\n\n{as_markdown(report)}\n\n{end}{after}", encoding="utf-8")
+
+
+def as_markdown(report: Report) -> str:
+    """`report` as a Markdown table, with its notes below."""
+    lines = ["| task | metric | measured | goal | met | n | public figures and baselines |",
+             "| --- | --- | ---: | ---: | --- | ---: | --- |"]  # fmt: skip
+    for figure in report.figures:
+        met = "" if figure.met is None else "yes" if figure.met else "**no**"
+        lines.append(
+            f"| {figure.task} | {figure.metric} | {figure.value:.1f} {figure.unit} | {_goal(figure)} | {met} "
+            f"| {figure.samples or ''} | {figure.baseline} |"
+        )
+    notes = [*report.notes, *(f"Skipped: {line}" for line in report.skipped)]
+    return "\n".join([*lines, *(["", *(f"- {note}" for note in notes)] if notes else [])])
 
 
 def percent(hits: Sequence[bool]) -> float:

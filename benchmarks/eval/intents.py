@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from benchmarks.eval.figures import Figure, Report, percent
 from benchmarks.eval.stage import Stage
+from deskwire_server.embeddings.port import Embedder, Vectors
 from deskwire_server.intents.analyst import Analyst, Message
 from deskwire_server.intents.classifier import Classifier
 from deskwire_server.intents.features import Featurizer
@@ -25,6 +27,9 @@ from deskwire_server.understanding import Understanding
 _FOLDS = 5
 _DRAWS, _SHOTS = 5, 10
 _ABSENT = 0.2
+_DISTINCT = 40
+"""Intents that are as unlike each other as possible, with strangers from outside of their field."""
+_EVERYDAY = Path(__file__).parent / "labelled" / "everyday.txt"
 _LARGEST_TEST = 2_500
 _MESSAGES = 100
 
@@ -55,7 +60,7 @@ def sets(folder: Path) -> Iterator[tuple[Labelled, Labelled | None]]:
 
 async def measure(stage: Stage, folder: Path, report: Report, *, full: bool) -> None:
     """All figures. Without a test set a fifth of the training set is held out; `full` holds out each fifth in turn."""
-    features = Featurizer(stage.embedder)
+    features = _Remembering(stage.embedder)
     bench = _Bench(stage, features, Trainer(stage.database, features))
     found = list(sets(folder))
     if not found:
@@ -65,7 +70,26 @@ async def measure(stage: Stage, folder: Path, report: Report, *, full: bool) -> 
         await bench.few(train, test, report, draws=_DRAWS if full else 2)
         if test is None or OUT_OF_SCOPE not in test.labels:
             await bench.unknown(train, report)
+            await bench.distinct(train, report)
     await _speed(stage, features, report)
+
+
+class _Remembering(Featurizer):
+    """Makes the vectors of each text once: the first training takes its full time, later ones do not wait for them."""
+
+    def __init__(self, embedder: Embedder | None) -> None:
+        super().__init__(embedder)
+        self._made: dict[str, Vectors] = {}
+
+    async def vectors(self, texts: Sequence[str], *, purpose: Literal["query", "document"]) -> Vectors:
+        """See `Featurizer`."""
+        if purpose == "query":
+            return await super().vectors(texts, purpose=purpose)
+        made = self._made
+        missing = [text for text in dict.fromkeys(texts) if text not in made]
+        if missing:
+            made.update(zip(missing, await super().vectors(missing, purpose=purpose), strict=True))
+        return np.stack([made[text] for text in texts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +171,35 @@ class _Bench:
         task = f"{train.name}, {len(absent)} of {len(names)} intents unknown"
         report.figures.append(Figure(task, "accuracy of the known ones", percent(hits), samples=len(hits)))
         report.figures.append(Figure(task, "out-of-scope recall", percent(refused), samples=len(refused)))
+
+    async def distinct(self, train: Labelled, report: Report) -> None:
+        """Intents that are unlike each other: what refusing everyday questions costs them."""
+        chosen = await self._unlike(train)
+        held, is_chosen = _folds(train) == 0, np.array([label in chosen for label in train.labels])
+        head, _ = await self.train(train.take(np.flatnonzero(is_chosen & ~held)))
+        inside = train.take(np.flatnonzero(is_chosen & held))
+        hits = [one.intent == label for one, label in zip(await self.ask(head, inside), inside.labels, strict=True)]
+        lines = _EVERYDAY.read_text(encoding="utf-8").splitlines()
+        everyday = tuple(line for line in lines if line and not line.startswith("#"))
+        strangers = Labelled(train.name, everyday, (OUT_OF_SCOPE,) * len(everyday))
+        refused = [one.intent == OUT_OF_SCOPE for one in await self.ask(head, strangers)]
+        task = f"{train.name}, {len(chosen)} distinct intents, everyday questions unknown"
+        report.figures.append(Figure(task, "accuracy of the known ones", percent(hits), goal=95, samples=len(hits)))
+        report.figures.append(Figure(task, "out-of-scope recall", percent(refused), goal=75, samples=len(refused)))
+
+    async def _unlike(self, train: Labelled) -> set[str]:
+        """Names of intents chosen one by one, each as far as can be from those before."""
+        names, labels = sorted(set(train.labels)), np.array(train.labels)
+        vectors = (await self.features.vectors(train.texts, purpose="document"))[:, -self.features.plain_size :]
+        means = np.stack([vectors[labels == name].mean(axis=0) for name in names])
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        likeness = means @ means.T
+        chosen = [0]
+        while len(chosen) < min(_DISTINCT, len(names)):
+            nearest = likeness[:, chosen].max(axis=1)
+            nearest[chosen] = np.inf
+            chosen.append(int(nearest.argmin()))
+        return {names[index] for index in chosen}
 
     async def train(self, learned: Labelled) -> tuple[Head, float]:
         """A head as the service trains it, and the seconds that took, embeddings included."""

@@ -13,6 +13,7 @@ from benchmarks.eval import labelled
 from benchmarks.eval.figures import Figure, Report, percent
 from benchmarks.eval.labelled import LabelledMessage
 from benchmarks.eval.understanding_times import DirectEmbedder
+from deskwire_server.intents.report import expected_error
 from deskwire_server.understanding.analyses import MessageToAnalyse, Registry, warm_up
 from deskwire_server.understanding.analyses.confusion import ConfusionResult
 from deskwire_server.understanding.analyses.sentiment import SentimentResult
@@ -41,12 +42,19 @@ async def _messages(registry: Registry, embedder: DirectEmbedder, report: Report
     vectors = await embedder.embed([row.text for row in rows], purpose="query")
     tasks = ("sentiment", "urgency", "confusion")
     given: dict[str, list[str]] = {task: [] for task in tasks}
+    sure: dict[str, list[float]] = {"sentiment": [], "urgency": []}
     for row, vector in zip(rows, vectors, strict=True):
         found = await registry.analyse(MessageToAnalyse.of(row.text, embedder, vector=vector), tasks)
         for task in tasks:
             given[task].append(_label(found[task]))
+        for task, values in sure.items():
+            values.append(float(found[task].as_json()["confidence"]))
     for task in tasks:
         _add(report, task, rows, given[task])
+    for task, values in sure.items():
+        right = [row.label(task) == label for row, label in zip(rows, given[task], strict=True)]
+        error = 100 * expected_error(values, right)
+        report.figures.append(Figure(task, "calibration error", error, goal=5, at_most=True, samples=len(rows)))
 
 
 def _label(result: object) -> str:

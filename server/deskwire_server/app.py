@@ -215,6 +215,17 @@ def build(
         hub.mirror = relay.mirror
     turns, records = store(database, worker_id), TurnRecords(database, worker_id)
     hub.typing_noticed, hub.watched = relay.typing, Presence(records, interval=min(grace, SHORTEST_GRACE) / 3).note
+    pages = PageTokens(settings.jwt_secret.get_secret_value())
+    intents = intents_build.build(
+        database,
+        system,
+        embedder,
+        understanding,
+        provider=registry.default(),
+        refinement_budget=settings.intent_refinement_budget,
+        worker_id=worker_id,
+        pages=pages,
+    )
     runner = TurnRunner(
         store=turns,
         records=records,
@@ -222,7 +233,7 @@ def build(
         tenure=tenure,
         answerer=Answerer(
             knowledge if settings.retrieval else None,
-            understanding if settings.analysis else None,
+            intents.turns if settings.analysis else None,
             registry,
             history_tokens=settings.history_tokens,
             passage_tokens=settings.passage_tokens,
@@ -270,7 +281,6 @@ def build(
         helpful={"redis": parts.redis, **({"embedder": parts.embedder} if embedder else {})},
         metrics=metrics,
     )
-    pages = PageTokens(settings.jwt_secret.get_secret_value())
     default_provider = registry.default().name
     chat_servicer = ChatServicer(chat, conversations, degraded=health_service.degraded, provider=default_provider)
     conversation_servicer = ConversationServicer(conversations, pages)
@@ -286,16 +296,6 @@ def build(
         AnalyticsService(database, hub, FeedLimits(settings.heartbeat_interval, settings.stream_max_duration)),
         pages,
         FeedConverter(degraded=health_service.degraded, provider=default_provider),
-    )
-    intents = intents_build.build(
-        database,
-        system,
-        embedder,
-        understanding,
-        provider=registry.default(),
-        refinement_budget=settings.intent_refinement_budget,
-        worker_id=worker_id,
-        pages=pages,
     )
     core = Core(
         chat_servicer, conversation_servicer, knowledge_servicer, feedback_servicer, intents.servicer, conversations

@@ -1,9 +1,11 @@
-"""Modules that are loaded when they are first used, because most workers never do."""
+"""Modules that are loaded when they are first used, or not at all, because most workers never need them."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 
@@ -20,3 +22,18 @@ def module(name: str) -> ModuleType:
     sys.modules[name] = made
     loader.exec_module(made)
     return made
+
+
+@contextlib.contextmanager
+def absent(*names: str) -> Iterator[None]:
+    """What is imported meanwhile finds no modules of these names, as if they were not installed.
+
+    For optional helpers of libraries. Those that are loaded already stay. Not for use from several threads.
+    """
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None stands for a module that is not there
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)

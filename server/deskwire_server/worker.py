@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import faulthandler
 import gc
+import importlib
 import signal
 import socket
 import sys
@@ -13,9 +14,13 @@ from collections.abc import Callable, Iterator
 
 import asyncpg
 import grpc
-import structlog
 import uvicorn
 import uvloop
+
+from deskwire_server import lazy
+
+with lazy.absent("rich"):  # Draws tracebacks, which logs have as plain text; 4 MB.
+    import structlog
 
 from deskwire_server import app as application
 from deskwire_server import logs, monitor
@@ -39,6 +44,7 @@ _SIGN_OF_LIFE = 1.0
 def main(settings: Settings | None = None) -> int:
     """Run a worker until SIGTERM or SIGINT. Returns the exit code."""
     settings = settings or Settings()
+    _import_jwt(settings)
     logs.configure(
         level="DEBUG" if settings.debug else settings.log_level,
         json=settings.log_format == "json",
@@ -90,6 +96,12 @@ async def serve(settings: Settings, build: Callable[[Settings], App] = applicati
                 await close()
     _log.info("stopped")
     return 0
+
+
+def _import_jwt(settings: Settings) -> None:
+    """Tokens that are signed with the secret need no cryptography of public keys: 9 MB."""
+    with lazy.absent("cryptography") if settings.jwt_jwks is None else contextlib.nullcontext():
+        importlib.import_module("jwt.algorithms")
 
 
 def _calm_collector() -> None:

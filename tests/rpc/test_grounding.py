@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -87,13 +87,15 @@ async def assert_true(admin: Client, citation: common_pb2.Citation) -> None:
     assert shown.startswith(snippet)
 
 
-async def asked_while(server: Server, provider: ScriptedProvider, admin: Client, change: object) -> common_pb2.Message:
+async def asked_while(
+    provider: ScriptedProvider, admin: Client, change: Callable[[], Awaitable[object]]
+) -> common_pb2.Message:
     """The answer to a question whose passages were found before `change` and cited after it."""
     provider.gate = asyncio.Event()
     answer = asyncio.create_task(ask(admin))
     await until(lambda: bool(provider.requests))
     assert [passage.number for passage in provider.requests[0].passages] == [1]
-    await change  # type: ignore[misc]
+    await change()
     provider.gate.set()
     return await answer
 
@@ -104,7 +106,7 @@ async def test_a_citation_follows_its_passage_when_the_article_grows(
     admin = admin_of(scripted)
     article = await write(admin, "Refunds", REFUNDS)
     longer = f"We are glad that you ask.\n\n{REFUNDS}"
-    message = await asked_while(scripted, provider, admin, rewrite(admin, article.id, longer))
+    message = await asked_while(provider, admin, lambda: rewrite(admin, article.id, longer))
     (citation,) = message.answer.citations
     assert citation.start_offset == longer.index("A refund")
     await assert_true(admin, citation)
@@ -117,7 +119,7 @@ async def test_a_citation_is_dropped_when_its_passage_is_rewritten(
 ) -> None:
     admin = admin_of(scripted)
     article = await write(admin, "Refunds", REFUNDS)
-    message = await asked_while(scripted, provider, admin, rewrite(admin, article.id, "We give no refunds any more."))
+    message = await asked_while(provider, admin, lambda: rewrite(admin, article.id, "We give no refunds any more."))
     assert not message.answer.citations
     assert not message.answer.grounded
     assert message.answer.confidence < 0.5
@@ -127,12 +129,9 @@ async def test_a_citation_is_dropped_when_its_article_is_deleted(scripted: Serve
     admin = admin_of(scripted)
     article = await write(admin, "Refunds", REFUNDS)
     request = knowledge_pb2.DeleteArticleRequest(article_id=article.id)
-    deleted = admin.knowledge.DeleteArticle(request, metadata=admin.metadata, timeout=10)
-
-    async def delete() -> None:
-        await deleted
-
-    message = await asked_while(scripted, provider, admin, delete())
+    message = await asked_while(
+        provider, admin, lambda: admin.knowledge.DeleteArticle(request, metadata=admin.metadata, timeout=10)
+    )
     assert not message.answer.citations
     assert not message.answer.grounded
 

@@ -121,6 +121,11 @@ async def test_training_makes_own_intents_answer(running: Server) -> None:
             await asyncio.sleep(0.1)
     assert found.intent == "card_arrival"
     assert (await analyse(user, "Which planet has the most moons?")).intent == "out_of_scope"
+    asked = await user.chat.Chat(
+        chat_pb2.ChatRequest(message=chat_pb2.UserMessage(text="When does my new card get here?")),
+        metadata=user.metadata,
+    )
+    assert asked.message.answer.intent == "card_arrival"
 
 
 async def test_older_path_answers_as_it_was_documented(running: Server) -> None:

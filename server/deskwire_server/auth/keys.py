@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jwt
 import orjson
 import structlog
 
@@ -15,8 +14,9 @@ from deskwire_server import lazy
 
 if TYPE_CHECKING:
     import aiohttp
+    import jwt
 else:
-    aiohttp = lazy.module("aiohttp")
+    aiohttp, jwt = lazy.module("aiohttp"), lazy.module("jwt")
 
 _log = structlog.get_logger(__name__)
 _ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}

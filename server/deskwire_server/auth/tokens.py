@@ -11,18 +11,22 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import jwt
-
+from deskwire_server import lazy
 from deskwire_server.auth.caller import LONGEST_USER_ID, Role
 from deskwire_server.errors import Unauthenticated
 from deskwire_server.settings import Settings
 
 if TYPE_CHECKING:
+    import jwt
+
     # Its module brings in an HTTP client, which minting a token on the command line does not need.
     from deskwire_server.auth.keys import KeySet
+else:
+    jwt = lazy.module("jwt")
 
 DEFAULT_LIFETIME = 86_400
 """Seconds that a minted token lives."""
@@ -38,7 +42,6 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}\Z")
 _MAX_PLAN = 100
 _MAX_LANGUAGES = 10
 _TYPES = {"jwt", "at+jwt"}
-_HMAC = jwt.get_algorithm_by_name("HS256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +232,17 @@ def _check_signature(token: str, key: Any, algorithm: str) -> None:
         raise _invalid("the token's signature does not fit") from error
 
 
+@cache
+def _hmac() -> jwt.algorithms.Algorithm:
+    return jwt.get_algorithm_by_name("HS256")
+
+
 def _check_secret(token: str, secret: str) -> None:
     """The library's check of the signature alone: what else `decode` does for each token is done here already."""
     signed, _, signature = token.rpartition(".")
     try:
         given = base64.b64decode(signature + "=" * (-len(signature) % 4), altchars=b"-_", validate=True)
-        sound = _HMAC.verify(signed.encode(), secret.encode(), given)
+        sound = _hmac().verify(signed.encode(), secret.encode(), given)
     except ValueError as error:
         raise _invalid("the token's signature does not fit") from error
     if not sound:

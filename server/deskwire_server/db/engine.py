@@ -175,9 +175,8 @@ class Database:
         """A connection of the hot path, to be given to `give_back`."""
         while self._at_hand:
             connection = self._at_hand.pop()
-            if not connection.is_closed():
+            if _is_open(connection):
                 return connection
-            await self._release(connection)
         self._waiting += 1
         try:
             return await (await self._hot_pool()).acquire()
@@ -186,13 +185,9 @@ class Database:
 
     async def give_back(self, connection: Any, *, sound: bool) -> None:
         """Keep a connection at hand. Those who wait, and what may have been left in it, are the pool's business."""
-        if sound and not self._waiting and self._pool is not None and not connection.is_closed():
+        if sound and not self._waiting and self._pool is not None and _is_open(connection):
             self._at_hand.append(connection)
-        else:
-            await self._release(connection)
-
-    async def _release(self, connection: Any) -> None:
-        if self._pool is not None:
+        elif self._pool is not None:
             await self._pool.release(connection)
 
     async def _hot_pool(self) -> asyncpg.Pool[asyncpg.Record]:
@@ -226,6 +221,14 @@ class _Lent:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         await self._database.give_back(self._connection, sound=kind is None)
+
+
+def _is_open(connection: Any) -> bool:
+    """Whether a connection can be used. One that was lost is the pool's again, whoever had it."""
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:
+        return False
 
 
 async def check_role(url: str) -> None:

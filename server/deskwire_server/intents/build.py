@@ -18,6 +18,7 @@ from deskwire_server.intents.service import IntentService
 from deskwire_server.intents.servicer import IntentServicer
 from deskwire_server.intents.trainer import Trainer
 from deskwire_server.intents.trainings import Trainings
+from deskwire_server.intents.turn_analyst import TurnAnalyst
 from deskwire_server.llm.port import Provider
 from deskwire_server.llm.registry import BUILTIN
 from deskwire_server.rpc.paging import PageTokens
@@ -30,6 +31,8 @@ class Intents:
 
     servicer: IntentServicer
     classifier: Classifier
+    turns: TurnAnalyst
+    """Reads the questions of chats."""
     warm_up: Callable[[], Awaitable[None]]
     background: tuple[Callable[[], Awaitable[None]], ...]
 
@@ -57,4 +60,4 @@ def build(
         QueryPatterns(database, embedder),
         pages,
     )
-    return Intents(servicer, classifier, classifier.warm_up, (trainings.run,))
+    return Intents(servicer, classifier, TurnAnalyst(classifier, understanding), classifier.warm_up, (trainings.run,))

@@ -76,6 +76,13 @@ class Classifier:
         except Unavailable:
             return [await self._by_words(message) for message in messages]
 
+    async def classify_trained(self, tenant_id: UUID, message: str) -> Classified | None:
+        """What a message wants by the tenant's trained head, None without one. Raises `Unavailable`."""
+        state = await self._heads.get(tenant_id)
+        if state.trained is None or state.trained.embedder != self._features.name:
+            return None
+        return (await self._ask(_Asked(state.trained.head, "trained", state.trained.actions), [message], False))[0]
+
     async def classify_own(self, tenant_id: UUID, message: str) -> Classified:
         """The same, but own intents count before their first training too. Raises `FailedPrecondition`."""
         state = await self._heads.get(tenant_id)

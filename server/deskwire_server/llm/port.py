@@ -108,6 +108,8 @@ class CompletionRequest:
     """History, oldest first; the last one is the user's message to answer."""
     passages: tuple[Passage, ...] = ()
     """Retrieved evidence, best first, numbered from 1."""
+    disagreeing: tuple[tuple[int, int], ...] = ()
+    """Numbers of passages, in pairs, that seem to give differing figures for the same thing."""
     system: str = ""
     """System prompt. Providers that call a model put the passages behind it themselves by `prompt.with_passages`."""
     stands_alone: bool = False

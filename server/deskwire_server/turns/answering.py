@@ -56,7 +56,7 @@ class Retriever(Protocol):
 class Analyst(Protocol):
     """Says what a question is about."""
 
-    async def analyse(self, text: str, history: Sequence[str] = ()) -> Understood:
+    async def analyse(self, tenant_id: UUID, text: str, history: Sequence[str] = ()) -> Understood:
         """Intent, entities, language, suggested actions."""
         ...
 
@@ -136,7 +136,8 @@ class Answerer:
     async def _understand(self, claim: Claim) -> Understood | None:
         if self._analyst is None:
             return None
-        return await self._analyst.analyse(claim.question, [text for role, text in claim.history if role == "user"])
+        said = [text for role, text in claim.history if role == "user"]
+        return await self._analyst.analyse(claim.tenant_id, claim.question, said)
 
     async def _retrieve(self, claim: Claim) -> tuple[Passage, ...]:
         if self._retriever is None:
@@ -169,6 +170,8 @@ class Answerer:
         said = [text for role, text in claim.history if role == "user"]
         kept = AnswerFilter(attempt.passages, [*said, claim.question])
         request = self._request(attempt, use_fallback)
+        if attempt.passages and provider.name != BUILTIN:
+            request = replace(request, disagreeing=await _disagreeing(attempt.passages))
         usage: Usage | None = None
         reached = True
         try:
@@ -232,6 +235,14 @@ class Answerer:
             attempt.on_first_text(attempt.provider)
         attempt.pieces.append(text)
         sink.text(text)
+
+
+async def _disagreeing(passages: tuple[Passage, ...]) -> tuple[tuple[int, int], ...]:
+    """Pairs of passages to warn a model of; reading them takes long enough to keep it off the event loop."""
+    # Late: the reading of Markdown comes with it.
+    from deskwire_server.llm.builtin.contradictions import contradicting_passages
+
+    return tuple(await asyncio.to_thread(contradicting_passages, passages))
 
 
 def completed(attempt: Attempt, *, fell_back: bool) -> Answer:

@@ -18,7 +18,7 @@ from deskwire_server.intents.heads.parts import FEW_EXAMPLES, Rows
 from deskwire_server.intents.heads.scope import Judge
 
 _LOST_LEAST, _LOST_SOME, _LOST_MOST = 0.003, 0.015, 0.025
-"""Share of held-out right answers that may be lost to refusals; a head that saw every example loses about half of it."""
+"""Share of held-out right answers that may be lost to refusals; a head that saw all examples loses about half of it."""
 _ALIKE, _APART = 0.56, 0.68
 """Share of unknown messages that are found at some loss, between which the accepted loss grows."""
 _CONFUSED, _DISTINCT = 0.94, 0.955

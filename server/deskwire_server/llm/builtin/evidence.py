@@ -63,12 +63,12 @@ class Judge:
 
 
 WITH_VECTORS = Judge(
-    bias=-6.12,
+    bias=-8.11,
     weights=Signs(
-        likeness=0.13, relevance=0.45, lead=1.47, words=0.52, names=2.4, open=0.45, held=1.22, known=1.66, near=1.13
+        likeness=0.17, relevance=0.58, lead=1.91, words=0.68, names=3.12, open=0.58, held=1.59, known=2.16, near=1.47
     ),
-    threshold=0.55,
-    hopeless=0.15,
+    threshold=0.52,
+    hopeless=0.08,
 )
 WITHOUT_VECTORS = Judge(
     bias=-3.23,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -184,8 +185,8 @@ async def test_the_answer_names_both_and_cites_both() -> None:
 
 
 def test_a_model_is_told_which_passages_disagree_and_none_of_their_words() -> None:
-    messages = (ChatMessage("user", "How long?"),)
-    hint = with_passages(CompletionRequest(messages, pair(*CONTRADICTING[0]))).rsplit("may be cited are", 1)[1]
-    assert "[1] and [2]" in hint
+    request = CompletionRequest((ChatMessage("user", "How long?"),), pair(*CONTRADICTING[0]))
+    assert "differing" not in with_passages(request)
+    hint = with_passages(replace(request, disagreeing=((1, 2),))).rsplit("may be cited are", 1)[1]
+    assert "[1] and [2] seem to give differing figures" in hint
     assert "refund" not in hint.lower()
-    assert "differing" not in with_passages(CompletionRequest(messages, pair(*HARMLESS[0])))

@@ -51,6 +51,21 @@ async def test_asking_whether_something_exists_speaks_against_unless_it_leans_on
     assert (await signs("Can I undo that?", *before)).open == 1.0
 
 
+async def test_what_one_passage_holds_counts_only_where_something_is_asked_for() -> None:
+    held, lacking = await signs("Can alerts arrive in Slack?"), await signs("Can alerts arrive in my fridge?")
+    assert 0 < lacking.held < held.held
+    assert (await signs("How do alerts arrive in my fridge?")).held == 1.0
+
+
+async def test_words_that_the_tenant_never_uses_and_irrelevant_articles_speak_against() -> None:
+    strange = tuple(replace(each, known=0.4) for each in PASSAGES)
+    far = tuple(replace(each, relevance=0.15) for each in PASSAGES)
+    usual = await signs("How do alerts get into Slack?")
+    assert (usual.known, usual.near) == (1.0, 1.0)
+    assert (await signs("How do alerts get into Slack?", passages=strange)).known == 0.4
+    assert (await signs("How do alerts get into Slack?", passages=far)).near == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [

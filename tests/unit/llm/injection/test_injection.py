@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,9 @@ FIELDS = ("user_name", "role", "plan", "current_page", "company_name", "language
 RULES = system_prompt()
 
 
-def passage(number: int, title: str, text: str, **other: object) -> Passage:
+def passage(number: int, title: str, text: str, **other: Any) -> Passage:
     made = Passage(number, f"a{number}", f"c{number}", title, ("Invoices",), f"{number}.md", "", text, 0.8)
-    return replace(made, **other)  # type: ignore[arg-type]
+    return replace(made, **other)
 
 
 def request_of(attack: Attack) -> CompletionRequest:
@@ -46,7 +47,8 @@ def request_of(attack: Attack) -> CompletionRequest:
     if attack.place == "heading":
         passages[1] = replace(passages[1], heading_path=(attack.text,))
     elif attack.place in ("title", "url", "source_path"):
-        passages[1] = replace(passages[1], **{attack.place: attack.text})
+        planted: dict[str, Any] = {attack.place: attack.text}
+        passages[1] = replace(passages[1], **planted)
     context = AnswerContext(**{attack.place: attack.text}) if attack.place in FIELDS else AnswerContext()
     earlier = (
         (ChatMessage("user", attack.text), ChatMessage("assistant", "Noted.")) if attack.place == "history" else ()

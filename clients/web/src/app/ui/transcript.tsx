@@ -37,15 +37,6 @@ export function Transcript({ chat }: { chat: Chat }) {
     followed.current = lastQuestion;
   }, [chat, items, lastQuestion]);
 
-  useEffect(() => {
-    // The text is set anew when a source opens beside it, and a row may be wider than it was.
-    const resized = new ResizeObserver(() => {
-      if (stay.current) toEnd("instant");
-    });
-    for (const element of [scroller.current, scroller.current?.firstElementChild]) if (element) resized.observe(element);
-    return () => resized.disconnect();
-  }, []);
-
   const onScroll = (): void => {
     const element = scroller.current;
     if (element === null) return;
