@@ -100,7 +100,11 @@ async def serve(settings: Settings, build: Callable[[Settings], App] = applicati
 
 def _import_jwt(settings: Settings) -> None:
     """Tokens that are signed with the secret need no cryptography of public keys: 9 MB."""
-    with lazy.absent("cryptography.exceptions", "cryptography.hazmat") if settings.jwt_jwks is None else contextlib.nullcontext():
+    with (
+        lazy.absent("cryptography.exceptions", "cryptography.hazmat")
+        if settings.jwt_jwks is None
+        else contextlib.nullcontext()
+    ):
         importlib.import_module("jwt.algorithms")
 
 

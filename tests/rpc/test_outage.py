@@ -54,6 +54,18 @@ async def until_up(client: Client, *requests: Message) -> Outcome:
     return outcome
 
 
+FROM_MEMORY = {
+    "IntentService/AnalyzeIntent",
+    "IntentService/AnalyzeMessage",
+    "IntentService/BatchAnalyzeMessages",
+    "IntentService/ClassifyIntent",
+    "PortalAssistantService/AnalyzeIntent",
+    "BusinessAssistantService/AnalyzeMessage",
+    "BusinessAssistantService/ClassifyIntent",
+}
+"""Calls that read nothing but what the tenant has trained: for a moment after it was used they go on without it."""
+
+
 async def test_73_every_call_says_that_postgres_is_away(running: Server, proxy: DatabaseProxy) -> None:
     client = running.client(tenant=new_tenant(), role="admin")
     assert (await call_as(client, CHAT, asking("Before"))).refusal is None
@@ -62,6 +74,8 @@ async def test_73_every_call_says_that_postgres_is_away(running: Server, proxy: 
         if rpc.path == HEALTH:
             continue
         refusal = (await call_as(client, rpc, *plausible(rpc))).refusal
+        if refusal is None and rpc.name in FROM_MEMORY:
+            continue
         assert refusal is not None, rpc.path
         assert (refusal.code, refusal.reason) == (UNAVAILABLE, "DEPENDENCY_UNAVAILABLE"), f"{rpc.path}: {refusal}"
         assert refusal.retry_seconds == 1.0

@@ -33,7 +33,9 @@ app = typer.Typer(
 
 @app.command("import", epilog=EPILOG)
 def import_folder(
-    folder: Annotated[Path, typer.Argument(exists=True, readable=True, help="Folder of .md .mdx .html .txt .pdf .docx files.")],
+    folder: Annotated[
+        Path, typer.Argument(exists=True, readable=True, help="Folder of .md .mdx .html .txt .pdf .docx files.")
+    ],
     category: Annotated[str, typer.Option(show_default=False, help="Category of every article.")] = "",
     tag: Annotated[list[str] | None, typer.Option(show_default=False, help="Tags that every article gets.")] = None,
     as_json: JsonOption = False,

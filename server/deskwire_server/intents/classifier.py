@@ -78,7 +78,7 @@ class Classifier:
 
     async def classify_trained(self, tenant_id: UUID, message: str) -> Classified | None:
         """What a message wants by the tenant's trained head, None without one. Raises `Unavailable`."""
-        state = await self._heads.get(tenant_id)
+        state = await self._heads.get(tenant_id, in_turn=True)
         if state.trained is None or state.trained.embedder != self._features.name:
             return None
         return (await self._ask(_Asked(state.trained.head, "trained", state.trained.actions), [message], False))[0]

@@ -47,6 +47,8 @@ class TenantState:
 class _Entry:
     state: TenantState
     looked: float
+    asked: float
+    """When a call that fails without the database looked last."""
 
 
 class HeadCache:
@@ -57,23 +59,26 @@ class HeadCache:
         self._entries: OrderedDict[UUID, _Entry] = OrderedDict()
         self._locks: dict[UUID, asyncio.Lock] = {}
 
-    async def get(self, tenant_id: UUID) -> TenantState:
-        """What a tenant has, two seconds old at most. Raises `DatabaseUnavailable` when it was never read."""
+    async def get(self, tenant_id: UUID, *, in_turn: bool = False) -> TenantState:
+        """What a tenant has, two seconds old at most. Raises `DatabaseUnavailable` when it was never read.
+
+        What was read `in_turn` serves turns only: other calls shall tell at once that the database is away.
+        """
         entry = self._entries.get(tenant_id)
-        if entry is None or time.monotonic() - entry.looked > _FRESH:
+        if entry is None or _is_old(entry, in_turn):
             lock = self._locks.setdefault(tenant_id, asyncio.Lock())
             try:
                 async with lock:
                     entry = self._entries.get(tenant_id)
-                    if entry is None or time.monotonic() - entry.looked > _FRESH:
-                        entry = await self._renew(tenant_id, entry)
+                    if entry is None or _is_old(entry, in_turn):
+                        entry = await self._renew(tenant_id, entry, in_turn)
             finally:
                 if not lock.locked():
                     self._locks.pop(tenant_id, None)
         self._entries.move_to_end(tenant_id)
         return entry.state
 
-    async def _renew(self, tenant_id: UUID, entry: _Entry | None) -> _Entry:
+    async def _renew(self, tenant_id: UUID, entry: _Entry | None, in_turn: bool) -> _Entry:
         known = entry.state.trained if entry is not None else None
         async with self._database.transaction(tenant_id) as connection:
             active = await training_store.active_id(connection)
@@ -84,7 +89,9 @@ class HeadCache:
         trained = known if active is not None else None
         if stored is not None:
             trained = await self._decode(tenant_id, stored) or trained
-        renewed = _Entry(TenantState(trained, count, revision), time.monotonic())
+        now = time.monotonic()
+        asked = now if not in_turn else entry.asked if entry is not None else -_FRESH
+        renewed = _Entry(TenantState(trained, count, revision), now, asked)
         self._entries[tenant_id] = renewed
         self._make_room()
         return renewed
@@ -104,6 +111,10 @@ class HeadCache:
     def _make_room(self) -> None:
         while len(self._entries) > 1 and sum(_size(entry) for entry in self._entries.values()) > _MOST_BYTES:
             self._entries.popitem(last=False)
+
+
+def _is_old(entry: _Entry, in_turn: bool) -> bool:
+    return time.monotonic() - (entry.looked if in_turn else entry.asked) > _FRESH
 
 
 def _size(entry: _Entry) -> int:

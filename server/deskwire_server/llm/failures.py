@@ -80,12 +80,7 @@ _BLOCKED = re.compile(r"content filter|content management policy|content policy"
 
 
 def failure(
-    provider: str,
-    kind: Kind,
-    *,
-    retryable: bool | None = None,
-    retry_after: float | None = None,
-    reached: bool = True,
+    provider: str, kind: Kind, *, retryable: bool | None = None, retry_after: float | None = None, reached: bool = True
 ) -> ProviderError:
     """The error of one kind, with that kind's fixed words."""
     return ProviderError(
