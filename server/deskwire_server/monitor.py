@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 import structlog
 
@@ -14,6 +15,9 @@ from deskwire_server.metrics import Metrics
 _log = structlog.get_logger(__name__)
 _RESTART_AFTER = 1.0
 _LAG_INTERVAL = 0.1
+_CANCELLATIONS = 10
+_HEED = 1.0
+"""Seconds that a task gets to end before it is cancelled again."""
 
 
 async def attempt(action: Callable[[], Awaitable[None]]) -> None:
@@ -22,6 +26,23 @@ async def attempt(action: Callable[[], Awaitable[None]]) -> None:
         await action()
     except Unavailable as error:
         _log.warning("background_step_postponed", error=error.message)
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended, whatever they end with.
+
+    One cancellation is not always enough: it is lost when it comes as `asyncio.wait_for` returns (Python 3.11), which
+    drivers use, and a loop would then go on for ever.
+    """
+    pending = {task for task in tasks if not task.done()}
+    for _ in range(_CANCELLATIONS):
+        if not pending:
+            return
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_HEED)
+    for task in pending:
+        _log.error("task_did_not_end", task=task.get_name())
 
 
 async def keep_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:

@@ -88,9 +88,7 @@ async def serve(settings: Settings, build: Callable[[Settings], App] = applicati
     finally:
         side.should_exit = True
         await side_task
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await monitor.end(tasks)
         for close in worker.closers:
             with contextlib.suppress(Exception):
                 await close()

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from deskwire_server import monitor
 from deskwire_server.db.engine import DatabaseUnavailable
 from deskwire_server.llm.port import ProviderError
 from deskwire_server.metrics import Metrics
@@ -211,10 +212,7 @@ class TurnRunner:
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=grace)
         self._leaving = True
-        left = [*self._tasks.values(), *self._looks]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await monitor.end([*self._tasks.values(), *self._looks])
         await self._settling.close()
 
     async def _check(self, run: _Run) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from deskwire_server import monitor
 from deskwire_server.db.engine import DatabaseUnavailable
 from deskwire_server.turns.models import Claim, Json
 from deskwire_server.turns.records import TurnRecords
@@ -47,9 +48,7 @@ class Settling:
         """Finish what can be finished soon."""
         if self._tasks:
             _, left = await asyncio.wait(self._tasks, timeout=_FAREWELL)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await monitor.end(left)
 
     def _book(self, tenant_id: UUID, turn_id: UUID, attempt: int, *, usage: Sequence[Json]) -> None:
         task = asyncio.create_task(self._insist(tenant_id, turn_id, attempt, usage), name=f"settle-{turn_id}")
