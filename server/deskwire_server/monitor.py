@@ -28,6 +28,18 @@ async def attempt(action: Callable[[], Awaitable[None]]) -> None:
         _log.warning("background_step_postponed", error=error.message)
 
 
+async def keep_looking(step: Callable[[], Awaitable[None]], woken: asyncio.Event, *, every: float) -> None:
+    """Take a step for ever: every so many seconds, and at once when woken. A dependency that is away is forgiven."""
+    while True:
+        woken.clear()
+        await attempt(step)
+        try:
+            async with asyncio.timeout(every):
+                await woken.wait()
+        except TimeoutError:
+            continue
+
+
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks until they have ended, whatever they end with.
 

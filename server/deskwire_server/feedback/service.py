@@ -13,6 +13,7 @@ from deskwire_server.db.idempotency import RequestKey
 from deskwire_server.errors import FailedPrecondition, NotFound, PermissionDenied
 from deskwire_server.feedback import store
 from deskwire_server.feedback.models import Feedback, ListQuery, Span, Submission, Summary
+from deskwire_server.tidy import tidy
 
 _ANSWERS = "assistant"
 """Role of the messages that can get feedback."""
@@ -29,7 +30,7 @@ class FeedbackService:
 
         Raises `NotFound`, and `FailedPrecondition` when the message is no answer.
         """
-        submission = replace(submission, categories=_tidy(submission.categories))
+        submission = replace(submission, categories=tidy(submission.categories))
         key = RequestKey("SubmitFeedback", request_id, submission)
         async with self._database.transaction(caller.tenant_id) as connection:
             is_new, known = await idempotency.begin(connection, caller, key)
@@ -76,8 +77,3 @@ class FeedbackService:
             raise NotFound.of("message" if is_there else "conversation")
         if role != _ANSWERS:
             raise FailedPrecondition("only answers of the assistant can get feedback", metadata={"role": role})
-
-
-def _tidy(categories: tuple[str, ...]) -> tuple[str, ...]:
-    """Without space around them, empty ones and repeats, in the order given."""
-    return tuple(dict.fromkeys(name for name in map(str.strip, categories) if name))

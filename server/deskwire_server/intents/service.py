@@ -24,6 +24,7 @@ from deskwire_server.intents.models import (
     IntentPage,
     IntentPatch,
 )
+from deskwire_server.tidy import tidy
 
 
 class IntentService:
@@ -36,7 +37,7 @@ class IntentService:
     async def create(self, caller: Caller, draft: IntentDraft, request_id: str) -> Intent:
         """Make an intent. Raises `PermissionDenied`, `AlreadyExists`, `FailedPrecondition` at the limits."""
         caller.require(Role.ADMIN, Role.SERVICE)
-        draft = replace(draft, name=_name(draft.name), examples=_tidy(draft.examples))
+        draft = replace(draft, name=_name(draft.name), examples=tidy(draft.examples))
         key = RequestKey("CreateIntent", request_id, asdict(draft))
         async with self._database.transaction(caller.tenant_id) as connection:
             is_new, known = await idempotency.begin(connection, caller, key)
@@ -70,7 +71,7 @@ class IntentService:
         if patch.name is not None:
             patch = replace(patch, name=_name(patch.name))
         if patch.examples is not None:
-            patch = replace(patch, examples=_tidy(patch.examples))
+            patch = replace(patch, examples=tidy(patch.examples))
         key = RequestKey("UpdateIntent", request_id, {"id": str(intent_id), "etag": etag, **asdict(patch)})
         async with self._database.transaction(caller.tenant_id) as connection:
             is_new, _ = await idempotency.begin(connection, caller, key)
@@ -121,11 +122,6 @@ def _name(name: str) -> str:
     if not name:
         raise InvalidArgument.field("intent.name", "must not be empty", "intent.name")
     return name
-
-
-def _tidy(examples: tuple[str, ...]) -> tuple[str, ...]:
-    """Without space around them, empty ones and repeats, in the order given."""
-    return tuple(dict.fromkeys(text for text in map(str.strip, examples) if text))
 
 
 def _check_examples(count: int) -> None:

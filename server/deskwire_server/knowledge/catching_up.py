@@ -64,14 +64,7 @@ class CatchingUp:
 
     async def run(self) -> None:
         """Work for ever."""
-        while True:
-            self._woken.clear()
-            await monitor.attempt(self.step)
-            try:
-                async with asyncio.timeout(_EVERY):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+        await monitor.keep_looking(self.step, self._woken, every=_EVERY)
 
     async def step(self) -> None:
         """Do what waits, of every tenant in turn. An absent embedder is left in peace until the next step."""

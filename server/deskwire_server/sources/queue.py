@@ -34,14 +34,7 @@ class SourceQueue:
 
     async def run(self) -> None:
         """Work for ever."""
-        while True:
-            self._woken.clear()
-            await monitor.attempt(self.step)
-            try:
-                async with asyncio.timeout(_EVERY):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+        await monitor.keep_looking(self.step, self._woken, every=_EVERY)
 
     async def step(self) -> None:
         """Do all synchronisations that are due, one after another. Raises `DatabaseUnavailable`."""

@@ -18,6 +18,7 @@ from deskwire_server.sources import store
 from deskwire_server.sources.addresses import AddressGuard
 from deskwire_server.sources.fetch import same_site
 from deskwire_server.sources.models import SHORTEST_INTERVAL, Page, Source, SourceDraft, SourcePatch
+from deskwire_server.tidy import tidy
 
 _MOST_SOURCES = 100
 _MANAGERS = (Role.ADMIN, Role.SERVICE)
@@ -39,7 +40,7 @@ class SourceService:
         """Make a source and have it synchronised. Raises `InvalidArgument`, `AlreadyExists`, `FailedPrecondition`."""
         caller.require(*_MANAGERS)
         key = RequestKey("CreateSource", request_id, asdict(draft))
-        draft = replace(draft, tags=_tidy(draft.tags))
+        draft = replace(draft, tags=tidy(draft.tags))
         _check_interval(draft.sync_seconds)
         url, sitemap_url = await self._checked(draft.url, draft.sitemap_url)
         async with self._database.transaction(caller.tenant_id) as connection:
@@ -163,7 +164,3 @@ async def _existing(connection: AsyncConnection, source_id: UUID, *, lock: bool 
 def _check_interval(seconds: int) -> None:
     if 0 < seconds < SHORTEST_INTERVAL:
         raise InvalidArgument.field("source.sync_interval", "must be zero, or an hour at least", "duration.gte")
-
-
-def _tidy(tags: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(tag for tag in map(str.strip, tags) if tag))
