@@ -86,7 +86,7 @@ from deskwire_server.llm.builtin import BuiltinProvider
 from deskwire_server.llm.port import Provider
 from deskwire_server.llm.registry import BUILTIN, ProviderRegistry
 from deskwire_server.metrics import Metrics
-from deskwire_server.rpc.chain import Chain, Stage
+from deskwire_server.rpc.chain import Chain
 from deskwire_server.rpc.interceptors.access_log import AccessLog
 from deskwire_server.rpc.interceptors.admission import Admission
 from deskwire_server.rpc.interceptors.authentication import Authentication
@@ -214,7 +214,8 @@ def build(
     if redis is not None:
         hub.mirror = relay.mirror
     turns, records = store(database, worker_id), TurnRecords(database, worker_id)
-    hub.typing_noticed, hub.watched = relay.typing, Presence(records, interval=min(grace, SHORTEST_GRACE) / 3).note
+    presence = Presence(records, interval=min(grace, SHORTEST_GRACE) / 3, want=relay.want)
+    hub.typing_noticed, hub.watched = relay.typing, presence.note
     pages = PageTokens(settings.jwt_secret.get_secret_value())
     intents = intents_build.build(
         database,
@@ -269,9 +270,7 @@ def build(
     jobs = JobRunner(system_url, summaries.handlers, metrics)
 
     revocations = RevocationList(system)
-    server = grpc.aio.server(
-        interceptors=[Chain(_stages(settings, tenants, revocations, metrics), check)], options=_OPTIONS
-    )
+    server = grpc.aio.server(interceptors=[_chain(settings, tenants, revocations, metrics)], options=_OPTIONS)
     health_servicer = health.aio.HealthServicer()
     parts = _Checks(database, redis, embedder)
     health_service = HealthService(
@@ -367,8 +366,8 @@ def web_dir(settings: Settings) -> Path | None:
     return next((path for path in candidates if (path / "index.html").is_file()), None)
 
 
-def _stages(settings: Settings, tenants: TenantDirectory, revocations: RevocationList, metrics: Metrics) -> list[Stage]:
-    """The chain, outermost first. Validation comes last, as each message is parsed."""
+def _chain(settings: Settings, tenants: TenantDirectory, revocations: RevocationList, metrics: Metrics) -> Chain:
+    """What stands around every call. Validation comes last, as each message is parsed."""
     verifier = TokenVerifier(
         secret=settings.jwt_secret.get_secret_value(),
         issuer=settings.jwt_issuer,
@@ -384,18 +383,15 @@ def _stages(settings: Settings, tenants: TenantDirectory, revocations: Revocatio
             implementation="redispy",
             key_prefix="deskwire:limits",
         )
-    return [
-        RequestId(),
-        AccessLog(metrics),
-        Errors(),
-        Admission(_MAX_OPEN_CALLS),
-        Authentication(Authenticator(verifier, tenants, revocations)),
-        RateLimit(
-            calls_per_minute=settings.calls_per_minute,
-            max_streams_per_user=settings.max_streams_per_user,
-            shared=shared,
-        ),
-    ]
+    limit = RateLimit(
+        calls_per_minute=settings.calls_per_minute, max_streams_per_user=settings.max_streams_per_user, shared=shared
+    )
+    return Chain(
+        outer=[RequestId(), AccessLog(metrics)],
+        errors=Errors(),
+        inner=[Admission(_MAX_OPEN_CALLS), Authentication(Authenticator(verifier, tenants, revocations)), limit],
+        check=check,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import types
+from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 import orjson
@@ -11,11 +14,18 @@ import structlog
 
 from deskwire_server.masking import mask_event
 
+_context: ContextVar[Mapping[str, str]] = ContextVar("deskwire_log_context", default=types.MappingProxyType({}))
+
+
+def about(**values: str) -> None:
+    """What lines of this task, and of those that it begins from now on, are about; in place of what was said before."""
+    _context.set(values)
+
 
 def configure(*, level: str, json: bool, mask: bool, stream: TextIO | None = None) -> None:
     """Send every log, also those of libraries, through one pipeline to `stream` (standard error by default)."""
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _with_context,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -47,6 +57,10 @@ def configure(*, level: str, json: bool, mask: bool, stream: TextIO | None = Non
     # These libraries log a line a request at INFO; the access log has that already.
     for name in ("httpx", "httpcore", "openai", "anthropic", "asyncio", "alembic"):
         logging.getLogger(name).setLevel("WARNING")
+
+
+def _with_context(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    return {**_context.get(), **event}
 
 
 def _without_empty(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,8 @@ class Bench:
 
 @asynccontextmanager
 async def _running(bench: Bench) -> AsyncIterator[Bench]:
-    server = grpc.aio.server(interceptors=[Chain([RequestId(), AccessLog(Metrics(bench.registry)), Errors()], check)])
+    chain = Chain(outer=[RequestId(), AccessLog(Metrics(bench.registry))], errors=Errors(), inner=[], check=check)
+    server = grpc.aio.server(interceptors=[chain])
     codec = (StringValue.FromString, StringValue.SerializeToString)
     handlers = {
         shape: getattr(grpc, f"{shape}_rpc_method_handler")(

@@ -12,6 +12,7 @@ import grpc
 import pytest
 from deskwire.v1 import chat_pb2
 from pydantic import SecretStr
+from redis.asyncio import Redis
 
 from deskwire_server.tenants import admin as tenants
 from tests.rpc.pairs import Asked, Pair, ask, new_conversation, paired, until, usage_of, watch
@@ -185,6 +186,28 @@ async def test_text_has_no_gap_when_redis_comes_back_empty(
         await until(lambda: "message_completed" in watched.kinds)
         await leave(watched)
         assert asked.text == "".join(PIECES)
+        assert "".join(PIECES).startswith(watched.text)
+
+
+async def test_text_goes_by_redis_only_while_somebody_elsewhere_watches(
+    postgres: TestPostgres, redis: TestRedis, tenant: str
+) -> None:
+    async with paired(postgres, tenant, redis_url=SecretStr(redis.url)) as pair, Redis.from_url(redis.url) as looking:
+        gate = pair.here.provider.gate = asyncio.Event()
+        pair.here.provider.pieces, pair.here.provider.gate_after = PIECES, 5
+        asked = ask(pair.client(pair.here))
+        await until(lambda: asked.text == "".join(PIECES[:5]))
+        assert not await looking.keys("deskwire:answer:*")
+        watched = watch(pair.client(pair.there), asked.conversation_id)
+        await until(lambda: watched.text == "".join(PIECES[:5]))
+        async with asyncio.timeout(5):
+            while not (keys := await looking.keys("deskwire:answer:*")):
+                await asyncio.sleep(0.01)
+        assert await looking.get(keys[0]) == "".join(PIECES[:5]).encode(), "what was said before is there as well"
+        gate.set()
+        await asked.task
+        await until(lambda: "message_completed" in watched.kinds)
+        await leave(watched)
         assert "".join(PIECES).startswith(watched.text)
 
 

@@ -155,6 +155,8 @@ class Tail:
         for event in self._so_far(text):
             yield event
         self._caught_up = True
+        if self._hub.running(self._conversation_id) is None:
+            await self._note_watched()
 
     def _note_running(self, turn: asyncpg.Record) -> TextAdded | None:
         """Begin with the attempt that runs. Returns its stored text."""

@@ -30,6 +30,10 @@ class Call:
     """gRPC status name that the call ended with."""
     reason: str = ""
     """`ErrorReason` that it ended with."""
+    passed: int = 0
+    """Inner stages that the call has entered."""
+    counted_as: tuple[str, str] | None = None
+    """Tenant and user whose open streams it is one of. Kept, since a service may go on as another caller."""
     started: float = field(default_factory=time.perf_counter)
 
     @property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from typing import Any, Protocol
+from contextlib import aclosing
+from typing import Any, NoReturn, Protocol
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -19,52 +19,69 @@ Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
 
 
 class Stage(Protocol):
-    """One concern of every call."""
+    """One concern of every call: a plain pair of functions, since every call passes all of them."""
 
-    def around(self, call: Call) -> AbstractAsyncContextManager[None]:
-        """Entered before the handler, left after it with its exception if there was one."""
+    async def enter(self, call: Call) -> None:
+        """Before the handler. What it raises refuses the call."""
+        ...
+
+    def leave(self, call: Call) -> None:
+        """After the handler, however it ended, if `enter` returned."""
+        ...
+
+
+class ErrorMapping(Protocol):
+    """Makes a status of what a call raised."""
+
+    async def abort(self, call: Call, error: BaseException) -> NoReturn:
+        """End the call with the status of `error`. Raises what ends the handler."""
         ...
 
 
 class Chain(grpc.aio.ServerInterceptor):
-    """The stages of every call, outermost first, and the check of every request message."""
+    """What stands around every call, and the check of every request message."""
 
-    def __init__(self, stages: Sequence[Stage], check: Callable[[Any], None]) -> None:
-        self._stages = tuple(stages)
+    def __init__(
+        self, *, outer: Sequence[Stage], errors: ErrorMapping, inner: Sequence[Stage], check: Callable[[Any], None]
+    ) -> None:
+        """Stages come outermost first. Those of `outer` see the status of every call, refused ones included, and must
+        not raise; what those of `inner` raise becomes a status."""
+        self._outer = tuple(outer)
+        self._errors = errors
+        self._inner = tuple(inner)
         self._check = check
+        self._wrapped: dict[str, Handler] = {}
+        """The handlers of methods that were called before."""
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
         """Wrap the handler of a call; None when there is none, which gRPC answers with UNIMPLEMENTED."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        parse = self._parser(handler.request_deserializer)
-        open_call = self._opener(handler_call_details, bool(handler.request_streaming or handler.response_streaming))
-        serialise = handler.response_serializer
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            wrapped = self._wrapped[method] = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        parse, serialise = self._parser(handler.request_deserializer), handler.response_serializer
         if handler.request_streaming and handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(
-                _streaming(open_call, _each(parse), handler.stream_stream), None, serialise
-            )
+            run = self._streaming(method, _each(parse), handler.stream_stream)
+            return grpc.stream_stream_rpc_method_handler(run, None, serialise)
         if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(
-                _single(open_call, _each(parse), handler.stream_unary), None, serialise
-            )
+            run = self._single(method, _each(parse), handler.stream_unary, streaming=True)
+            return grpc.stream_unary_rpc_method_handler(run, None, serialise)
         if handler.response_streaming:
-            wrap = _streaming if inspect.isasyncgenfunction(handler.unary_stream) else _single
-            return grpc.unary_stream_rpc_method_handler(wrap(open_call, parse, handler.unary_stream), None, serialise)
-        return grpc.unary_unary_rpc_method_handler(_single(open_call, parse, handler.unary_unary), None, serialise)
-
-    def _opener(self, details: grpc.HandlerCallDetails, streaming: bool) -> _OpenCall:
-        async def open_call(context: Any, stack: AsyncExitStack) -> None:
-            headers = {key: value for key, value in (details.invocation_metadata or ()) if isinstance(value, str)}
-            call = Call(details.method, streaming, headers, context)
-            current.enter(call)
-            for stage in self._stages:
-                await stack.enter_async_context(stage.around(call))
-
-        return open_call
+            if inspect.isasyncgenfunction(handler.unary_stream):
+                run = self._streaming(method, parse, handler.unary_stream)
+            else:
+                run = self._single(method, parse, handler.unary_stream, streaming=True)
+            return grpc.unary_stream_rpc_method_handler(run, None, serialise)
+        run = self._single(method, parse, handler.unary_unary, streaming=False)
+        return grpc.unary_unary_rpc_method_handler(run, None, serialise)
 
     def _parser(self, deserialise: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
         def parse(raw: bytes) -> Any:
@@ -81,8 +98,65 @@ class Chain(grpc.aio.ServerInterceptor):
 
         return parse
 
+    def _single(
+        self, method: str, parse: _Parse, behaviour: Callable[..., Awaitable[Any]], *, streaming: bool
+    ) -> Callable[..., Any]:
+        async def run(raw: Any, context: Any) -> Any:
+            call = await self._begin(method, streaming, context)
+            try:
+                await self._enter(call)
+                try:
+                    return await behaviour(parse(raw), context)
+                except GeneratorExit as error:
+                    raise _exited() from error
+            except BaseException as error:
+                await self._errors.abort(call, error)
+            finally:
+                self._end(call)
 
-_OpenCall = Callable[[Any, AsyncExitStack], Awaitable[None]]
+        return run
+
+    def _streaming(self, method: str, parse: _Parse, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+        async def run(raw: Any, context: Any) -> AsyncGenerator[Any, None]:
+            call = await self._begin(method, True, context)
+            try:
+                await self._enter(call)
+                async with aclosing(behaviour(parse(raw), context)) as responses:
+                    while True:
+                        try:
+                            response = await anext(responses, None)
+                        except GeneratorExit as error:
+                            raise _exited() from error
+                        if response is None:
+                            return
+                        yield response
+            except BaseException as error:
+                await self._errors.abort(call, error)
+            finally:
+                self._end(call)
+
+        return run
+
+    async def _begin(self, method: str, streaming: bool, context: Any) -> Call:
+        headers = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        call = Call(method, streaming, headers, context)
+        current.enter(call)
+        for stage in self._outer:
+            await stage.enter(call)
+        return call
+
+    async def _enter(self, call: Call) -> None:
+        for stage in self._inner:
+            await stage.enter(call)
+            call.passed += 1
+
+    def _end(self, call: Call) -> None:
+        for stage in reversed(self._inner[: call.passed]):
+            stage.leave(call)
+        for stage in reversed(self._outer):
+            stage.leave(call)
+
+
 _Parse = Callable[[Any], Any]
 
 
@@ -92,35 +166,6 @@ def _each(parse: _Parse) -> _Parse:
             yield parse(raw)
 
     return parsed
-
-
-def _single(open_call: _OpenCall, parse: _Parse, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
-    async def run(raw: Any, context: Any) -> Any:
-        async with AsyncExitStack() as stack:
-            await open_call(context, stack)
-            try:
-                return await behaviour(parse(raw), context)
-            except GeneratorExit as error:
-                raise _exited() from error
-
-    return run
-
-
-def _streaming(open_call: _OpenCall, parse: _Parse, behaviour: Callable[..., Any]) -> Callable[..., Any]:
-    async def run(raw: Any, context: Any) -> AsyncGenerator[Any, None]:
-        async with AsyncExitStack() as stack:
-            await open_call(context, stack)
-            responses = await stack.enter_async_context(aclosing(behaviour(parse(raw), context)))
-            while True:
-                try:
-                    response = await anext(responses, None)
-                except GeneratorExit as error:
-                    raise _exited() from error
-                if response is None:
-                    return
-                yield response
-
-    return run
 
 
 def _exited() -> RuntimeError:

@@ -1,7 +1,8 @@
 """Carries what happens here to other workers: notices by pub/sub, and the text so far in a key.
 
-Notices carry ids only. What happened stands in Postgres; the text of a running answer stands in Redis as it grows, so
-that watchers elsewhere see it word by word. With Redis away notices go by Postgres, and watchers read its checkpoints.
+Notices carry ids only. What happened stands in Postgres; the text of a running answer stands in Redis as it grows
+while somebody elsewhere asks for it, so that they see it word by word. With Redis away notices go by Postgres, and
+watchers read its checkpoints.
 """
 
 from __future__ import annotations
@@ -31,8 +32,13 @@ _TOGETHER = 0.05
 _TEXT_LIFETIME = 300
 _TEXT_KEPT = 60.0
 """Seconds after which a text that still grows is given its lifetime anew."""
+_WANTED_FOR = 5.0
+"""Seconds for which a text is kept up after somebody asked for it."""
+_ASKED_AGAIN = 1.0
+"""Seconds after which whoever still watches asks again: the answer may have moved to another worker."""
+_MOST_WANTED = 10_000
 _ID_LENGTH = 32
-_NEWS, _TEXT, _LOOK = "n", "t", "l"
+_NEWS, _TEXT, _LOOK, _WANT = "n", "t", "l", "w"
 _TYPING: dict[str, tuple[str, bool]] = {
     "u": ("user", True),
     "v": ("user", False),
@@ -55,6 +61,10 @@ class Relay:
         self._for_redis = _Outbox()
         self._for_postgres = _Outbox()
         self._texts: dict[str, tuple[RunningAnswer, list[str]]] = {}
+        self._wanted: dict[UUID, float] = {}
+        """Conversations whose running answer somebody elsewhere watches, and until when that counts."""
+        self._asked: dict[UUID, float] = {}
+        """When this worker last asked for the text of a conversation."""
         self._doubtful_until = 0.0
         self.look_at: Callable[[UUID], None] | None = None
         """Told of the turns that some worker shall look at."""
@@ -80,11 +90,24 @@ class Relay:
             self._say(code, conversation_id)
 
     def mirror(self, answer: RunningAnswer, text: str) -> None:
-        """Add to the text that other workers can read. Never blocks."""
-        if self._redis is not None and len(self._texts) < _BACKLOG:
-            key = _text_key(answer.message_id, answer.attempt)
-            self._texts.setdefault(key, (answer, []))[1].append(text)
-            self._for_redis.add(_TEXT + answer.conversation_id.hex)
+        """Add to the text that other workers can read, if one of them wants to. Never blocks."""
+        if self._wanted.get(answer.conversation_id, 0.0) < time.monotonic() or len(self._texts) >= _BACKLOG:
+            # What stands there, if anything, lacks this piece.
+            answer.stored = -1
+            return
+        key = _text_key(answer.message_id, answer.attempt)
+        self._texts.setdefault(key, (answer, []))[1].append(text)
+        self._for_redis.add(_TEXT + answer.conversation_id.hex)
+
+    def want(self, conversation_id: UUID) -> None:
+        """Ask whoever answers in a conversation to let this worker read the text as it grows. Never blocks."""
+        now = time.monotonic()
+        if self._redis is None or now - self._asked.get(conversation_id, -_ASKED_AGAIN) < _ASKED_AGAIN:
+            return
+        if len(self._asked) >= _MOST_WANTED:
+            self._asked = {key: at for key, at in self._asked.items() if now - at < _ASKED_AGAIN}
+        self._asked[conversation_id] = now
+        self._for_redis.add(_WANT + conversation_id.hex)
 
     async def text_so_far(self, message_id: UUID, attempt: int) -> str:
         """The text of an answer that another worker writes; empty when there is none or Redis is away."""
@@ -185,6 +208,18 @@ class Relay:
             except DatabaseUnavailable:
                 await asyncio.sleep(_RETRY)
 
+    def _let_read(self, conversation_id: UUID) -> None:
+        """Another worker watches a conversation: from now on the text of its answer stands where that one reads it."""
+        answer = self._hub.running(conversation_id)
+        if answer is None:
+            return
+        now = time.monotonic()
+        if len(self._wanted) >= _MOST_WANTED:
+            self._wanted = {key: until for key, until in self._wanted.items() if until >= now}
+        self._wanted[conversation_id] = now + _WANTED_FOR
+        if answer.stored < 0 and answer.length:
+            self.mirror(answer, "")
+
     def _heard(self, data: str) -> None:
         if data.startswith(self._worker):
             return
@@ -194,6 +229,8 @@ class Relay:
                 self._hub.publish(about, Wake(elsewhere=True))
             elif kind == _TEXT:
                 self._hub.publish(about, TextGrew())
+            elif kind == _WANT:
+                self._let_read(about)
             elif kind == _LOOK and self.look_at is not None:
                 self.look_at(about)
             elif kind in _TYPING:

@@ -24,7 +24,7 @@ def written() -> Iterator[io.StringIO]:
     root.handlers[:] = before
     root.setLevel(level)
     structlog.configure(**config)
-    structlog.contextvars.clear_contextvars()
+    logs.about()
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 def test_a_line_is_json_with_the_request_id(written: io.StringIO) -> None:
     logs.configure(level="INFO", json=True, mask=True, stream=written)
-    structlog.contextvars.bind_contextvars(request_id="request-0001", tenant="acme")
+    logs.about(request_id="request-0001", tenant="acme")
     structlog.get_logger("deskwire.access").info("call", method="/x/Y", code="OK", reason=None)
     logging.getLogger("some.library").warning("retrying %s", "now")
     structlog.get_logger("quiet").debug("not shown")

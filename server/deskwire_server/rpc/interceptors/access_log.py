@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -25,32 +23,27 @@ class AccessLog:
         self._meters: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         """Those of each method and code, which are found by name only once."""
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
-        """Time the call and write its line when it ends."""
-        open_calls = self._open[call.streaming]
-        open_calls.inc()
-        try:
-            yield
-        except GeneratorExit:
-            call.code = "CANCELLED"
-            raise
-        finally:
-            open_calls.dec()
-            seconds = time.perf_counter() - call.started
-            calls, call_seconds = self._meters.get((call.method, call.code)) or self._found(call.method, call.code)
-            calls.inc()
-            call_seconds.observe(seconds)
-            if call.service not in _QUIET or call.code != "OK":
-                _log.info(
-                    "call",
-                    method=call.method,
-                    code=call.code,
-                    reason=call.reason or None,
-                    milliseconds=round(seconds * 1000, 2),
-                    tenant=call.caller.tenant if call.caller else None,
-                    user=call.caller.user_id if call.caller else None,
-                )
+    async def enter(self, call: Call) -> None:
+        """Count the call as open."""
+        self._open[call.streaming].inc()
+
+    def leave(self, call: Call) -> None:
+        """Time the call and write its line."""
+        self._open[call.streaming].dec()
+        seconds = time.perf_counter() - call.started
+        calls, call_seconds = self._meters.get((call.method, call.code)) or self._found(call.method, call.code)
+        calls.inc()
+        call_seconds.observe(seconds)
+        if call.code != "OK" or call.service not in _QUIET:
+            _log.info(
+                "call",
+                method=call.method,
+                code=call.code,
+                reason=call.reason or None,
+                milliseconds=round(seconds * 1000, 2),
+                tenant=call.caller.tenant if call.caller else None,
+                user=call.caller.user_id if call.caller else None,
+            )
 
     def _found(self, method: str, code: str) -> tuple[Counter, Histogram]:
         meters = self._metrics.calls.labels(method, code), self._metrics.call_seconds.labels(method)

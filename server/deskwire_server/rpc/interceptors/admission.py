@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from deskwire_server.errors import ResourceExhausted
 from deskwire_server.rpc.call import Call
 
@@ -18,15 +15,14 @@ class Admission:
         self._max_open_calls = max_open_calls
         self._open = 0
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         """Count the call while it runs."""
         if self._open >= self._max_open_calls and call.service not in _ALWAYS_ADMITTED:
             raise ResourceExhausted(
                 "the server is at its limit", subject="worker:open_calls", retry_after=1.0, reason="OVERLOADED"
             )
         self._open += 1
-        try:
-            yield
-        finally:
-            self._open -= 1
+
+    def leave(self, call: Call) -> None:
+        """It runs no more."""
+        self._open -= 1

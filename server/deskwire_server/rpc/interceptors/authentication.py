@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import structlog
-
+from deskwire_server import logs
 from deskwire_server.auth.caller import Role
 from deskwire_server.auth.service import Authenticator
 from deskwire_server.rpc.call import Call
@@ -27,12 +23,14 @@ class Authentication:
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         """Check the token of every call that needs one."""
-        if call.service not in OPEN_SERVICES and call.method not in OPEN_METHODS:
-            call.caller = await self._authenticator.authenticate(call.headers)
-            structlog.contextvars.bind_contextvars(tenant=call.caller.tenant)
-            if call.service in _OPERATORS_ONLY:
-                call.caller.require(Role.ADMIN, Role.SERVICE)
-        yield
+        if call.service in OPEN_SERVICES or call.method in OPEN_METHODS:
+            return
+        call.caller = await self._authenticator.authenticate(call.headers)
+        logs.about(request_id=call.request_id, tenant=call.caller.tenant)
+        if call.service in _OPERATORS_ONLY:
+            call.caller.require(Role.ADMIN, Role.SERVICE)
+
+    def leave(self, call: Call) -> None:
+        """Nothing to give back."""

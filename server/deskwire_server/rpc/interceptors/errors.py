@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import grpc
 import structlog
@@ -19,32 +18,28 @@ _log = structlog.get_logger(__name__)
 class Errors:
     """Maps domain errors to their codes and everything unknown to INTERNAL with the request id alone."""
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
-        """Abort the call with the status of what the handler raised."""
-        try:
-            yield
-        except DomainError as error:
+    async def abort(self, call: Call, error: BaseException) -> NoReturn:
+        """End the call with the status of what was raised."""
+        if isinstance(error, DomainError):
             call.code, call.reason = error.code, error.reason
             await call.context.abort_with_status(status.to_grpc(status.from_error(error)))
-        except (GeneratorExit, grpc.aio.AbortError):
-            raise
-        except NotImplementedError:
+        if isinstance(error, GeneratorExit):
+            call.code = "CANCELLED"
+            raise error
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        if isinstance(error, NotImplementedError):
             # What a generated servicer raises for a method that nobody wrote, such as one of a newer health service.
             call.code = "UNIMPLEMENTED"
             await call.context.abort(grpc.StatusCode.UNIMPLEMENTED, "this method is not implemented")
-        except asyncio.CancelledError:
+        if isinstance(error, asyncio.CancelledError):
             # A cancellation of the call's own task is gRPC's way to end it. One that a handler let slip from somewhere
             # else would leave the caller without any status, so it counts as a fault.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 call.code = "CANCELLED"
-                raise
-            await self._fault(call)
-        except BaseException:
-            await self._fault(call)
-
-    async def _fault(self, call: Call) -> None:
-        _log.exception("unhandled_error", method=call.method)
+                raise error
+        _log.error("unhandled_error", method=call.method, exc_info=error)
         call.code, call.reason = "INTERNAL", "INTERNAL"
         await call.context.abort_with_status(status.to_grpc(status.internal(call.request_id)))
+        raise AssertionError("an abort always raises")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import structlog
 from limits import RateLimitItemPerMinute
@@ -30,11 +28,9 @@ class RateLimit:
         self._shared = MovingWindowRateLimiter(shared) if shared is not None else None
         self._shared_away_until = 0.0
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def enter(self, call: Call) -> None:
         """Refuse the call with the time to wait, or count its stream while it is open."""
         if call.caller is None:
-            yield
             return
         key = (call.caller.tenant, call.caller.user_id)
         if self._item is not None and not await self._hit(*key):
@@ -44,7 +40,6 @@ class RateLimit:
                 retry_after=await self._wait(*key),
             )
         if not call.streaming:
-            yield
             return
         if self._streams[key] >= self._max_streams:
             raise ResourceExhausted(
@@ -54,9 +49,12 @@ class RateLimit:
                 reason="TOO_MANY_STREAMS",
             )
         self._streams[key] += 1
-        try:
-            yield
-        finally:
+        call.counted_as = key
+
+    def leave(self, call: Call) -> None:
+        """The stream is closed."""
+        key = call.counted_as
+        if key is not None:
             self._streams[key] -= 1
             if not self._streams[key]:
                 del self._streams[key]
