@@ -159,8 +159,13 @@ class Reading:
         self.first = 0.0
         """Seconds to the first text."""
 
-    def take(self, event: event_pb2.ConversationEvent) -> None:
-        """The next event. Raises WrongAnswerError for a turn that failed."""
+    def take(self, response: chat_pb2.SendMessageResponse) -> None:
+        """The next events. Raises WrongAnswerError for a turn that failed."""
+        self._event(response.event)
+        for event in response.more_events:
+            self._event(event)
+
+    def _event(self, event: event_pb2.ConversationEvent) -> None:
         kind = event.WhichOneof("event")
         if kind == "text_delta":
             self.first = self.first or time.perf_counter() - self._began
@@ -199,6 +204,7 @@ class Deskwire:
         """The question."""
         return chat_pb2.SendMessageRequest(
             session_id=conversation,
+            bundle_events=True,
             message=chat_pb2.UserMessage(text=QUESTION, options=common_pb2.AnswerOptions(model=model)),
         )
 
@@ -220,7 +226,7 @@ class GrpcCaller(Deskwire):
         metadata = (("authorization", f"Bearer {self.token(conversation)}"),)
         reading = Reading()
         async for response in call(self.request(conversation, model), metadata=metadata):
-            reading.take(response.event)
+            reading.take(response)
         return reading.end()
 
     async def close(self) -> None:
@@ -254,7 +260,7 @@ class GrpcWebCaller(HttpCaller, Deskwire):
                 while len(received) >= 5 and len(received) >= 5 + (size := int.from_bytes(received[1:5])):
                     if received[0] == 0:
                         message = chat_pb2.SendMessageResponse.FromString(bytes(received[5 : 5 + size]))
-                        reading.take(message.event)
+                        reading.take(message)
                     elif b"grpc-status:0" not in received[5 : 5 + size].replace(b" ", b""):
                         raise WrongAnswerError(bytes(received[5 : 5 + size]).decode())
                     del received[: 5 + size]

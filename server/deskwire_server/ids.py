@@ -7,6 +7,8 @@ import threading
 import time
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 from deskwire_server.errors import InvalidArgument
 
 _lock = threading.Lock()
@@ -22,7 +24,10 @@ def uuid7() -> UUID:
         _last = now = max(now, _last + 1)
     milliseconds, fraction = divmod(now, 4096)
     random = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
-    return UUID(int=(milliseconds & ((1 << 48) - 1)) << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random)
+    value = (milliseconds & ((1 << 48) - 1)) << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random
+    # The driver's class, as of all ids that come from the database: its text costs a tenth, and ids are written often.
+    made: UUID = pgproto.UUID(value.to_bytes(16, "big"))
+    return made
 
 
 def parse(value: str, field: str) -> UUID:

@@ -350,7 +350,7 @@ class Settings(BaseSettings):
         description="Longest life of one stream; clients then resume by cursor.",
     )
     delta_interval: float = Field(
-        0.04,
+        0.05,
         ge=0,
         validation_alias=_names("DESKWIRE_DELTA_INTERVAL"),
         description="Text that arrives within this time leaves as one delta.",

@@ -30,10 +30,11 @@ class FeedConverter:
     def convert(self, value: TenantEvent, cursor: str) -> pb.WatchEventsResponse:
         """One message of the stream."""
         whose = value.conversation_id or _NOBODY
-        event = EventConverter(whose, degraded=self._degraded, provider=self._provider).convert(value.event)
+        response = pb.WatchEventsResponse(user_id=value.user_id, cursor=cursor)
+        EventConverter(whose, degraded=self._degraded, provider=self._provider).fill(response.event, value.event)
         if whose is _NOBODY:
-            event.ClearField("conversation_id")
-        return pb.WatchEventsResponse(event=event, user_id=value.user_id, cursor=cursor)
+            response.event.ClearField("conversation_id")
+        return response
 
 
 def metrics(value: ConversationMetrics) -> pb.GetConversationMetricsResponse:

@@ -119,9 +119,9 @@ class _Reader:
 
     async def wait(self, news: Subscription) -> None:
         """Until there may be more: soon after news and then ever later, as what was told of may not be settled yet."""
-        item = await news.get(min(self._pause, self._limits.heartbeat))
-        self.is_draining = isinstance(item, Draining)
-        if isinstance(item, Wake):
+        items = await news.take(min(self._pause, self._limits.heartbeat))
+        self.is_draining = any(isinstance(item, Draining) for item in items)
+        if any(isinstance(item, Wake) for item in items):
             self._pause = self._limits.soon
             await asyncio.sleep(self._pause)
         else:

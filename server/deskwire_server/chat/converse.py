@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from deskwire.v1 import chat_pb2 as pb
-from deskwire.v1 import event_pb2
 from google.protobuf import timestamp_pb2
 
 from deskwire_server.auth.caller import Caller
@@ -44,9 +43,7 @@ class Converse:
         self._closed = False
         self._lingering: asyncio.TimerHandle | None = None
 
-    async def events(
-        self, requests: AsyncIterator[pb.ConverseRequest]
-    ) -> AsyncGenerator[event_pb2.ConversationEvent, None]:
+    async def responses(self, requests: AsyncIterator[pb.ConverseRequest]) -> AsyncGenerator[pb.ConverseResponse, None]:
         """Events until the client closes and every turn it began has ended. Raises domain errors."""
         opening = await anext(requests, None)
         if opening is None:
@@ -55,25 +52,27 @@ class Converse:
             raise FailedPrecondition("the first message must be open", reason="STREAM_NOT_OPEN")
         conversation_id = await self._target(opening.open)
         after = convert.after(opening.open)
-        converter = self._converter(conversation_id)
+        converter, bundled = self._converter(conversation_id), opening.open.bundle_events
         reader: asyncio.Task[None] | None = None
         with self._service.subscribe(conversation_id) as subscription:
             try:
-                events = self._service.follow(
+                following = self._service.follow(
                     self._caller,
                     conversation_id,
                     subscription,
                     after=after,
                     until=self._turns,
                     latency=_latency(opening.open.client_time),
+                    together=convert.together(bundled),
                 )
-                async with aclosing(events):
-                    async for event in events:
+                async with aclosing(following):
+                    async for events in following:
                         if reader is None:
                             # Not before: what comes of a message shall not lie before the place where the stream began.
                             reading = self._read(requests, opening.open, conversation_id, subscription)
                             reader = asyncio.create_task(reading, name="converse-reader")
-                        yield converter.convert(event)
+                        for response in convert.responses(pb.ConverseResponse, converter, events, bundled=bundled):
+                            yield response
             finally:
                 if reader is not None:
                     reader.cancel()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 from uuid import UUID
 
 from deskwire.v1 import chat_pb2, common_pb2, error_reason_pb2, event_pb2
@@ -33,6 +33,17 @@ _WHILE_ANSWERING = {
     chat_pb2.WHILE_ANSWERING_REFUSE: WhileAnswering.REFUSE,
 }
 _RECONNECT_SECONDS = 0.5
+_LARGEST_BUNDLE = 64 * 1024
+"""Bytes of a response after which no more events are added to it."""
+_LONGEST_BUNDLE = 64
+"""Events of a response."""
+_Response = TypeVar(
+    "_Response",
+    chat_pb2.ConverseResponse,
+    chat_pb2.SendMessageResponse,
+    chat_pb2.RegenerateAnswerResponse,
+    chat_pb2.WatchConversationResponse,
+)
 _ROLES = {
     "user": common_pb2.MESSAGE_ROLE_USER,
     "assistant": common_pb2.MESSAGE_ROLE_ASSISTANT,
@@ -127,122 +138,100 @@ def answer_context(value: common_pb2.ChatContext) -> AnswerContext:
 
 
 class EventConverter:
-    """Turns stream events into the contract's envelope, for one conversation."""
+    """Turns stream events into the contract's envelope, for one conversation.
+
+    Envelopes are filled where they stand: a message that is made by itself is copied into the one that holds it.
+    """
 
     def __init__(self, conversation_id: UUID, *, degraded: Callable[[], list[str]], provider: str) -> None:
         self._conversation_id = str(conversation_id)
         self._degraded = degraded
         self._provider = provider
 
-    def convert(self, event: StreamEvent) -> event_pb2.ConversationEvent:
-        """One event for the wire."""
-        if isinstance(event, TextAdded):
-            # Most events are these: one message is made at once, and nothing is copied.
-            return event_pb2.ConversationEvent(
-                create_time=convert.now(),
-                conversation_id=self._conversation_id,
-                turn_id=str(event.turn_id),
-                text_delta=event_pb2.TextDelta(
-                    message_id=str(event.message_id), attempt=event.attempt, offset=event.offset, text=event.text
-                ),
-            )
-        if isinstance(event, TypingChanged):
-            seconds = event.estimated_seconds
-            return event_pb2.ConversationEvent(
-                create_time=convert.now(),
-                conversation_id=self._conversation_id,
-                turn_id=str(event.turn_id or ""),
-                typing=event_pb2.Typing(
-                    role=_ROLES[event.role],
-                    is_typing=event.is_typing,
-                    estimated_response_time=convert.duration(seconds) if seconds else None,
-                ),
-            )
+    def fill(self, envelope: event_pb2.ConversationEvent, event: StreamEvent) -> None:
+        """Make `envelope`, an empty one, one event for the wire."""
+        envelope.conversation_id = self._conversation_id
         if isinstance(event, DurableEvent):
-            envelope = event_pb2.ConversationEvent(
-                sequence=event.sequence,
-                create_time=convert.timestamp(event.created_at),
-                conversation_id=self._conversation_id,
-                turn_id=str(event.turn_id or ""),
-            )
+            envelope.sequence = event.sequence
+            convert.set_timestamp(envelope.create_time, event.created_at)
+            if event.turn_id is not None:
+                envelope.turn_id = str(event.turn_id)
             _fill_durable(envelope, event.kind, event.payload)
-            return envelope
-        envelope = event_pb2.ConversationEvent(create_time=convert.now(), conversation_id=self._conversation_id)
-        self._fill_live(envelope, event)
-        return envelope
+            return
+        convert.set_now(envelope.create_time)
+        if isinstance(event, TextAdded):
+            envelope.turn_id = str(event.turn_id)
+            delta = envelope.text_delta
+            delta.message_id = str(event.message_id)
+            delta.attempt = event.attempt
+            delta.offset = event.offset
+            delta.text = event.text
+        elif isinstance(event, TypingChanged):
+            if event.turn_id is not None:
+                envelope.turn_id = str(event.turn_id)
+            typing = envelope.typing
+            typing.role = _ROLES[event.role]
+            typing.is_typing = event.is_typing
+            if event.estimated_seconds:
+                convert.set_duration(typing.estimated_response_time, event.estimated_seconds)
+        else:
+            self._fill_live(envelope, event)
 
     def _fill_live(self, envelope: event_pb2.ConversationEvent, event: StreamEvent) -> None:
         if isinstance(event, SourcesFound):
             envelope.turn_id = str(event.turn_id)
-            envelope.citations_found.CopyFrom(
-                event_pb2.CitationsFound(
-                    message_id=str(event.message_id), citations=[convert.citation(each) for each in event.citations]
-                )
-            )
+            found = envelope.citations_found
+            found.message_id = str(event.message_id)
+            found.citations.extend([convert.citation(each) for each in event.citations])
         elif isinstance(event, Connected):
-            envelope.connection_status.CopyFrom(
-                event_pb2.ConnectionStatus(
-                    connected=True,
-                    latency=convert.duration(event.latency),
-                    server_time=convert.now(),
-                    conversation=convert.conversation(event.conversation) if event.conversation else None,
-                    degraded=self._degraded(),
-                    provider=self._provider,
-                )
-            )
+            status = envelope.connection_status
+            status.connected = True
+            convert.set_duration(status.latency, event.latency)
+            convert.set_now(status.server_time)
+            if event.conversation is not None:
+                status.conversation.CopyFrom(convert.conversation(event.conversation))
+            status.degraded.extend(self._degraded())
+            status.provider = self._provider
         elif isinstance(event, Heartbeat):
-            envelope.heartbeat.CopyFrom(event_pb2.Heartbeat(server_time=convert.now()))
+            convert.set_now(envelope.heartbeat.server_time)
         elif isinstance(event, GoAway):
-            unspecified, draining = (
-                error_reason_pb2.ERROR_REASON_UNSPECIFIED,
-                error_reason_pb2.ERROR_REASON_SERVER_DRAINING,
-            )
-            envelope.go_away.CopyFrom(
-                event_pb2.GoAway(
-                    reason=draining if event.draining else unspecified,
-                    after_sequence=event.after_sequence,
-                    reconnect_after=convert.duration(_RECONNECT_SECONDS),
-                )
-            )
+            going = envelope.go_away
+            if event.draining:
+                going.reason = error_reason_pb2.ERROR_REASON_SERVER_DRAINING
+            going.after_sequence = event.after_sequence
+            convert.set_duration(going.reconnect_after, _RECONNECT_SECONDS)
 
 
 def _fill_durable(envelope: event_pb2.ConversationEvent, kind: str, payload: Mapping[str, Any]) -> None:
     if kind == "message_accepted":
-        envelope.message_accepted.CopyFrom(
-            event_pb2.MessageAccepted(
-                message=convert.message_from_json(payload["message"]), queue_position=payload["queue_position"]
-            )
-        )
+        convert.fill_message(envelope.message_accepted.message, payload["message"])
+        envelope.message_accepted.queue_position = payload["queue_position"]
     elif kind == "regeneration_accepted":
         envelope.regeneration_accepted.CopyFrom(event_pb2.RegenerationAccepted(**payload))
     elif kind == "turn_started":
-        envelope.turn_started.CopyFrom(event_pb2.TurnStarted(**payload))
+        started = envelope.turn_started
+        started.message_id = payload["message_id"]
+        started.attempt = payload["attempt"]
     elif kind == "message_completed":
-        envelope.message_completed.CopyFrom(
-            event_pb2.MessageCompleted(message=convert.message_from_json(payload["message"]))
-        )
+        convert.fill_message(envelope.message_completed.message, payload["message"])
     elif kind == "turn_failed":
-        envelope.turn_failed.CopyFrom(
-            event_pb2.TurnFailed(
-                reason=_reason(payload["reason"]),
-                message=payload["message"],
-                retryable=payload["retryable"],
-                partial_message=_partial(payload),
-            )
-        )
+        failed = envelope.turn_failed
+        failed.reason = _reason(payload["reason"])
+        failed.message = payload["message"]
+        failed.retryable = payload["retryable"]
+        _fill_partial(failed, payload)
     elif kind == "turn_cancelled":
-        envelope.turn_cancelled.CopyFrom(
-            event_pb2.TurnCancelled(partial_message=_partial(payload), reason=_reason(payload.get("reason")))
-        )
+        cancelled = envelope.turn_cancelled
+        cancelled.reason = _reason(payload.get("reason"))
+        _fill_partial(cancelled, payload)
     elif kind == "conversation_changed":
-        envelope.conversation_changed.CopyFrom(
-            event_pb2.ConversationChanged(conversation=convert.conversation_from_json(payload["conversation"]))
-        )
+        changed = convert.conversation_from_json(payload["conversation"])
+        envelope.conversation_changed.conversation.CopyFrom(changed)
 
 
-def _partial(payload: Mapping[str, Any]) -> common_pb2.Message | None:
-    partial = payload.get("partial")
-    return convert.message_from_json(partial) if partial else None
+def _fill_partial(end: event_pb2.TurnFailed | event_pb2.TurnCancelled, payload: Mapping[str, Any]) -> None:
+    if partial := payload.get("partial"):
+        convert.fill_message(end.partial_message, partial)
 
 
 def _reason(name: str | None) -> error_reason_pb2.ErrorReason.ValueType:
@@ -250,3 +239,27 @@ def _reason(name: str | None) -> error_reason_pb2.ErrorReason.ValueType:
     if full in error_reason_pb2.ErrorReason.keys():  # noqa: SIM118 (an enum wrapper is no mapping)
         return error_reason_pb2.ErrorReason.Value(full)
     return error_reason_pb2.ERROR_REASON_UNSPECIFIED
+
+
+def together(bundled: bool) -> int:
+    """How many events may be asked for at once."""
+    return _LONGEST_BUNDLE if bundled else 1
+
+
+def responses(
+    make: Callable[[], _Response], converter: EventConverter, events: Iterable[StreamEvent], *, bundled: bool
+) -> Iterator[_Response]:
+    """Events in the responses of a stream: one in each, or as many as fit where the client takes bundles."""
+    response, room = None, 0
+    for event in events:
+        if response is None:
+            response, room = make(), _LONGEST_BUNDLE
+            converter.fill(response.event, event)
+        else:
+            converter.fill(response.more_events.add(), event)
+        room -= 1
+        if not bundled or not room or response.ByteSize() > _LARGEST_BUNDLE:
+            yield response
+            response = None
+    if response is not None:
+        yield response

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -136,8 +136,9 @@ class ChatService:
         self._announce(caller.tenant_id, accepted.conversation_id)
         begun = self._store.begun(caller.tenant_id, row)
         if begun is not None:
-            self._runner.begin(begun.claim, begun.started, epoch)
-            return replace(accepted, opening=Opening(begun.conversation, (event, begun.started)))
+            typing = self._runner.begin(begun.claim, begun.started, epoch)
+            live = () if typing is None else (typing,)
+            return replace(accepted, opening=Opening(begun.conversation, (event, begun.started), live))
         if not row["queue_position"]:
             self._runner.start(caller.tenant_id, turn_id, 0)
         return accepted
@@ -173,16 +174,27 @@ class ChatService:
         until: set[UUID] | None = None,
         latency: float = 0.0,
         opening: Opening | None = None,
-    ) -> AsyncGenerator[StreamEvent, None]:
+        together: int = 1,
+    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """Events of a conversation after a cursor: past ones, the text so far, then live ones.
 
-        With an `opening` it begins with that instead of `after`, and need not ask the database.
+        With an `opening` it begins with that instead of `after`, and need not ask the database. What is ready at the
+        same time comes at once: pages of past events, of live ones at most `together`.
 
         Ends when every turn of `until` has ended (None: never), when the worker drains, or when the stream has lived
         its longest.
         Raises `NotFound`, `OutOfRange` for a cursor ahead, `Unavailable` for a reader that is too slow.
         """
-        tail = Tail(self._store, self._hub, self._text_elsewhere, self._limits, caller, conversation_id, subscription)
+        tail = Tail(
+            self._store,
+            self._hub,
+            self._text_elsewhere,
+            self._limits,
+            caller,
+            conversation_id,
+            subscription,
+            together=together,
+        )
         return tail.events(after=after, until=until, latency=latency, opening=opening)
 
     async def watch(
@@ -193,13 +205,16 @@ class ChatService:
         after: int | None,
         until: set[UUID] | None = None,
         opening: Opening | None = None,
-    ) -> AsyncGenerator[StreamEvent, None]:
+        together: int = 1,
+    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """`follow` with a subscription of its own."""
         with self._hub.watch(conversation_id) as subscription:
-            events = self.follow(caller, conversation_id, subscription, after=after, until=until, opening=opening)
-            async with aclosing(events):
-                async for event in events:
-                    yield event
+            following = self.follow(
+                caller, conversation_id, subscription, after=after, until=until, opening=opening, together=together
+            )
+            async with aclosing(following):
+                async for events in following:
+                    yield events
 
     async def ask(self, caller: Caller, command: SendMessage) -> Answered:
         """Send a message and wait for its whole answer.
@@ -207,7 +222,7 @@ class ChatService:
         Raises `Unavailable` when the turn failed, `Aborted` when it was cancelled; the message is kept in both cases.
         """
         accepted = await self.send(caller, command)
-        events = self.watch(
+        watching = self.watch(
             caller,
             accepted.conversation_id,
             after=accepted.first_sequence - 1,
@@ -215,14 +230,15 @@ class ChatService:
             opening=accepted.opening,
         )
         question: Json = {}
-        async with aclosing(events):
-            async for event in events:
-                if not isinstance(event, DurableEvent) or event.turn_id != accepted.turn_id:
-                    continue
-                if event.kind == "message_accepted":
-                    question = event.payload["message"]
-                elif event.kind in TERMINAL_KINDS:
-                    return Answered(accepted.conversation_id, question, _answer(event))
+        async with aclosing(watching):
+            async for events in watching:
+                for event in events:
+                    if not isinstance(event, DurableEvent) or event.turn_id != accepted.turn_id:
+                        continue
+                    if event.kind == "message_accepted":
+                        question = event.payload["message"]
+                    elif event.kind in TERMINAL_KINDS:
+                        return Answered(accepted.conversation_id, question, _answer(event))
         raise Unavailable(
             "the server is going away; send the same request id again", reason="SERVER_DRAINING", retry_after=1.0
         )

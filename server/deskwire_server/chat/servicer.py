@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from deskwire.v1 import chat_pb2 as pb
-from deskwire.v1 import chat_pb2_grpc, event_pb2
+from deskwire.v1 import chat_pb2_grpc
 
 from deskwire_server.auth.caller import Caller
 from deskwire_server.chat import convert
@@ -18,6 +18,8 @@ from deskwire_server.conversations import convert as conversations_convert
 from deskwire_server.conversations.service import ConversationService
 from deskwire_server.rpc.call import current_caller
 from deskwire_server.turns.models import Accepted
+
+_Response = TypeVar("_Response", pb.SendMessageResponse, pb.RegenerateAnswerResponse)
 
 
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
@@ -41,9 +43,9 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> AsyncGenerator[pb.ConverseResponse, None]:
         """See the contract."""
         stream = Converse(self._service, self._conversations, current_caller(), self._converter)
-        async with aclosing(stream.events(request_iterator)) as events:
-            async for event in events:
-                yield pb.ConverseResponse(event=event)
+        async with aclosing(stream.responses(request_iterator)) as responses:
+            async for response in responses:
+                yield response
 
     async def SendMessage(
         self, request: pb.SendMessageRequest, context: Any
@@ -52,9 +54,10 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         caller = current_caller()
         command = convert.command(convert.target(request), request.message, request.context, convert.after(request))
         accepted = await self._service.send(caller, command)
-        async with aclosing(self._turn(caller, accepted, command.after)) as events:
-            async for event in events:
-                yield pb.SendMessageResponse(event=event)
+        turn = self._turn(caller, accepted, command.after, pb.SendMessageResponse, request.bundle_events)
+        async with aclosing(turn) as responses:
+            async for response in responses:
+                yield response
 
     async def RegenerateAnswer(
         self, request: pb.RegenerateAnswerRequest, context: Any
@@ -63,9 +66,10 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         caller = current_caller()
         command = convert.regeneration(UUID(request.conversation_id), request, request.context, convert.after(request))
         accepted = await self._service.regenerate(caller, command)
-        async with aclosing(self._turn(caller, accepted, command.after)) as events:
-            async for event in events:
-                yield pb.RegenerateAnswerResponse(event=event)
+        turn = self._turn(caller, accepted, command.after, pb.RegenerateAnswerResponse, request.bundle_events)
+        async with aclosing(turn) as responses:
+            async for response in responses:
+                yield response
 
     async def Chat(self, request: pb.ChatRequest, context: Any) -> pb.ChatResponse:
         """See the contract."""
@@ -83,10 +87,14 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         """See the contract."""
         conversation_id = UUID(request.conversation_id)
         converter = self._converter(conversation_id)
-        watch = self._service.watch(current_caller(), conversation_id, after=convert.after(request))
-        async with aclosing(watch) as events:
-            async for event in events:
-                yield pb.WatchConversationResponse(event=converter.convert(event))
+        bundled = request.bundle_events
+        watch = self._service.watch(
+            current_caller(), conversation_id, after=convert.after(request), together=convert.together(bundled)
+        )
+        async with aclosing(watch) as watching:
+            async for events in watching:
+                for response in convert.responses(pb.WatchConversationResponse, converter, events, bundled=bundled):
+                    yield response
 
     async def CancelTurn(self, request: pb.CancelTurnRequest, context: Any) -> pb.CancelTurnResponse:
         """See the contract."""
@@ -95,25 +103,26 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         return pb.CancelTurnResponse(turn_id=str(stopped or ""), cancelled=cancelled)
 
     async def _turn(
-        self, caller: Caller, accepted: Accepted, after: int | None
-    ) -> AsyncGenerator[event_pb2.ConversationEvent, None]:
+        self, caller: Caller, accepted: Accepted, after: int | None, make: Callable[[], _Response], bundled: bool
+    ) -> AsyncGenerator[_Response, None]:
         """The events of one turn, from its first one unless the caller names a cursor."""
-        converter, turn_id = self._converter(accepted.conversation_id), str(accepted.turn_id)
+        converter, ours = self._converter(accepted.conversation_id), (None, accepted.turn_id)
         begin = accepted.first_sequence - 1 if after is None else after
         with self._service.subscribe(accepted.conversation_id) as subscription:
-            events = self._service.follow(
+            following = self._service.follow(
                 caller,
                 accepted.conversation_id,
                 subscription,
                 after=begin,
                 until={accepted.turn_id},
                 opening=accepted.opening if after is None else None,
+                together=convert.together(bundled),
             )
-            async with aclosing(events):
-                async for event in events:
-                    converted = converter.convert(event)
-                    if converted.turn_id in ("", turn_id):
-                        yield converted
+            async with aclosing(following):
+                async for events in following:
+                    told = [event for event in events if getattr(event, "turn_id", None) in ours]
+                    for response in convert.responses(make, converter, told, bundled=bundled):
+                        yield response
 
     def _converter(self, conversation_id: UUID) -> convert.EventConverter:
         return convert.EventConverter(conversation_id, degraded=self._degraded, provider=self._provider)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -59,7 +59,10 @@ class Tail:
         caller: Caller,
         conversation_id: UUID,
         subscription: Subscription,
+        *,
+        together: int = 1,
     ) -> None:
+        """`together`: how many events that are ready at the same time may be given at once."""
         self._store = store
         self._hub = hub
         self._text_elsewhere = text_elsewhere
@@ -67,6 +70,7 @@ class Tail:
         self._caller = caller
         self._conversation_id = conversation_id
         self._subscription = subscription
+        self._together = together
         self._last = 0
         self._given: tuple[UUID, int, int] | None = None
         """(message, attempt, code points) of the running answer as far as this stream has it."""
@@ -80,7 +84,7 @@ class Tail:
 
     async def events(
         self, *, after: int | None, until: set[UUID] | None, latency: float, opening: Opening | None = None
-    ) -> AsyncGenerator[StreamEvent, None]:
+    ) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """See `ChatService.follow`."""
         self._until = until
         if opening is not None:
@@ -91,8 +95,8 @@ class Tail:
             self._last = self._begin(conversation, after)
         if conversation.active_turn_id is not None:
             self._open_turns.add(conversation.active_turn_id)
-        yield Connected(conversation, latency)
         if opening is None:
+            yield [Connected(conversation, latency)]
             try:
                 async for missed in self._catch_up(turn):
                     yield missed
@@ -101,43 +105,48 @@ class Tail:
         else:
             for known in opening.events:
                 self._note(known)
-                yield known
+            yield [Connected(conversation, latency), *opening.events, *opening.live]
         started = quiet_since = polled_at = time.monotonic()
         while not self._is_done():
-            item = await self._subscription.get(self._wait())
+            items = await self._subscription.take(self._wait(), most=self._together)
             now = time.monotonic()
-            if isinstance(item, Exception):
-                raise item
-            if isinstance(item, Draining) or now - started > self._limits.longest:
-                yield GoAway(self._last, draining=isinstance(item, Draining))
-                return
-            if isinstance(item, Closing):
-                self._closing = True
-            looks = (
-                isinstance(item, Wake)
-                or self._has_gap(item)
-                or (item is None and now - polled_at >= self._poll_interval())
-            )
-            if looks:
-                polled_at = now
-                async for news in self._look():
-                    quiet_since = now
-                    yield news
-                if self._away_since is not None and isinstance(item, Wake) and item.elsewhere:
-                    # Others reach the database, this worker does not: whoever watches is better served there.
-                    yield GoAway(self._last, draining=True)
+            given: list[StreamEvent] = []
+            for item in items or (None,):
+                if isinstance(item, Exception):
+                    yield given
+                    raise item
+                if isinstance(item, Draining) or now - started > self._limits.longest:
+                    yield [*given, GoAway(self._last, draining=isinstance(item, Draining))]
                     return
-            if isinstance(item, TextGrew):
-                grown = await self._grown()
-                if grown is not None:
-                    quiet_since = now
-                    yield grown
-            for event in self._deliver(item):
+                if isinstance(item, Closing):
+                    self._closing = True
+                looks = (
+                    isinstance(item, Wake)
+                    or self._has_gap(item)
+                    or (item is None and now - polled_at >= self._poll_interval())
+                )
+                if looks:
+                    yield given
+                    given = []
+                    polled_at = now
+                    async for news in self._look():
+                        quiet_since = now
+                        yield news
+                    if self._away_since is not None and isinstance(item, Wake) and item.elsewhere:
+                        # Others reach the database, this worker does not: whoever watches is better served there.
+                        yield [GoAway(self._last, draining=True)]
+                        return
+                if isinstance(item, TextGrew):
+                    given.extend(await self._grown())
+                given.extend(self._deliver(item))
+                if self._is_done():
+                    break
+            if given:
                 quiet_since = now
-                yield event
-            if now - quiet_since >= self._limits.heartbeat:
+                yield given
+            elif now - quiet_since >= self._limits.heartbeat:
                 quiet_since = now
-                yield Heartbeat()
+                yield [Heartbeat()]
 
     async def _open(self) -> tuple[Conversation, asyncpg.Record]:
         opened = await self._store.open_watch(
@@ -147,13 +156,12 @@ class Tail:
             raise NotFound.of("conversation")
         return opened
 
-    async def _catch_up(self, turn: asyncpg.Record) -> AsyncGenerator[StreamEvent, None]:
+    async def _catch_up(self, turn: asyncpg.Record) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """What was missed, then the text so far. Done again from where it stopped if the database leaves meanwhile."""
         text = self._note_running(turn)
         async for missed in self._missed():
             yield missed
-        for event in self._so_far(text):
-            yield event
+        yield self._so_far(text)
         self._caught_up = True
         if self._hub.running(self._conversation_id) is None:
             await self._note_watched()
@@ -179,7 +187,7 @@ class Tail:
             raise cursor_expired(conversation.earliest_sequence)
         return after
 
-    async def _missed(self) -> AsyncGenerator[DurableEvent, None]:
+    async def _missed(self) -> AsyncGenerator[Sequence[DurableEvent], None]:
         while True:
             page = await self._store.events_after(self._caller.tenant_id, self._conversation_id, self._last, _PAGE)
             if page and page[0].sequence != self._last + 1:
@@ -187,7 +195,7 @@ class Tail:
                 raise _expired(page[0].sequence)
             for event in page:
                 self._note(event)
-                yield event
+            yield page
             if len(page) < _PAGE:
                 return
 
@@ -257,22 +265,21 @@ class Tail:
     def _has_gap(self, item: HubItem | None) -> bool:
         return isinstance(item, DurableEvent) and item.sequence > self._last + 1
 
-    async def _look(self) -> AsyncGenerator[StreamEvent, None]:
+    async def _look(self) -> AsyncGenerator[Sequence[StreamEvent], None]:
         """Ask the database for news. While it is away the stream holds, for a while."""
         try:
             if not self._caught_up:
                 _, turn = await self._open()
                 async for missed in self._catch_up(turn):
                     yield missed
-            async for event in self._missed():
-                for shown in self._with_typing(event):
-                    yield shown
+            async for page in self._missed():
+                yield [shown for event in page for shown in self._with_typing(event)]
             if self._hub.running(self._conversation_id) is None:
                 await self._note_watched()
                 _, turn = await self._open()
                 rest = self._rest(self._stored(turn))
                 if rest:
-                    yield rest
+                    yield [rest]
             self._away_since = None
         except DatabaseUnavailable:
             now = time.monotonic()
@@ -294,15 +301,16 @@ class Tail:
         if self._begun is not None and self._hub.watched is not None:
             await self._hub.watched(self._caller.tenant_id, self._conversation_id)
 
-    async def _grown(self) -> TextAdded | None:
+    async def _grown(self) -> list[StreamEvent]:
         """New text of an answer that another worker writes."""
         if self._begun is None or self._hub.running(self._conversation_id) is not None:
-            return None
+            return []
         turn_id, message_id, attempt = self._begun
         with suppress(DatabaseUnavailable):
             await self._note_watched()
         text = await self._text_elsewhere(message_id, attempt)
-        return self._rest(TextAdded(turn_id, message_id, attempt, 0, text)) if text else None
+        rest = self._rest(TextAdded(turn_id, message_id, attempt, 0, text)) if text else None
+        return [rest] if rest else []
 
     def _note(self, event: DurableEvent) -> None:
         self._last = event.sequence

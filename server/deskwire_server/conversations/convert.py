@@ -35,11 +35,24 @@ def timestamp(value: datetime | str | None) -> timestamp_pb2.Timestamp | None:
     """A moment as the contract carries it; text is what JSON made of a datetime."""
     if value is None:
         return None
+    made = timestamp_pb2.Timestamp()
+    set_timestamp(made, value)
+    return made
+
+
+def set_timestamp(target: timestamp_pb2.Timestamp, value: datetime | str) -> None:
+    """Make `target` a moment."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     # In whole numbers: what the library does for the same costs several times as much, and every event has one.
     since = value - _EPOCH
-    return timestamp_pb2.Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
+    target.seconds = since.days * 86_400 + since.seconds
+    target.nanos = since.microseconds * 1_000
+
+
+def set_now(target: timestamp_pb2.Timestamp) -> None:
+    """Make `target` this moment."""
+    target.seconds, target.nanos = divmod(time.time_ns(), 1_000_000_000)
 
 
 def moment(value: timestamp_pb2.Timestamp) -> datetime:
@@ -49,17 +62,26 @@ def moment(value: timestamp_pb2.Timestamp) -> datetime:
 
 def now() -> timestamp_pb2.Timestamp:
     """This moment."""
-    seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
-    return timestamp_pb2.Timestamp(seconds=seconds, nanos=nanos)
+    made = timestamp_pb2.Timestamp()
+    set_now(made)
+    return made
 
 
 def duration(seconds: float) -> duration_pb2.Duration:
     """A span in seconds as the contract carries it."""
+    made = duration_pb2.Duration()
+    set_duration(made, seconds)
+    return made
+
+
+def set_duration(target: duration_pb2.Duration, seconds: float) -> None:
+    """Make `target` a span in seconds, present also where it is 0."""
     whole, microseconds = divmod(round(seconds * 1_000_000), 1_000_000)
     if whole < 0 and microseconds:
         # Both parts of a span have the same sign.
         whole, microseconds = whole + 1, microseconds - 1_000_000
-    return duration_pb2.Duration(seconds=whole, nanos=microseconds * 1_000)
+    target.seconds = whole
+    target.nanos = microseconds * 1_000
 
 
 def status_value(status: conversation_pb2.ConversationStatus.ValueType) -> ConversationStatus:
@@ -152,19 +174,26 @@ def message(value: Message) -> common_pb2.Message:
 
 def message_from_json(value: Mapping[str, Any]) -> common_pb2.Message:
     """A message in the shape of the database's `message_json`."""
-    return common_pb2.Message(
-        id=value["id"],
-        conversation_id=value["conversation_id"],
-        role=_ROLES[value["role"]],
-        text=value["text"],
-        create_time=timestamp(value["created_at"]),
-        sequence=value["sequence"],
-        turn_id=value["turn_id"] or "",
-        state=_STATES[value["state"]],
-        answer=_details(value["details"]) if value["details"] else None,
-        request_id=value["request_id"],
-        parent_message_id=value["parent_id"] or "",
-    )
+    made = common_pb2.Message()
+    fill_message(made, value)
+    return made
+
+
+def fill_message(target: common_pb2.Message, value: Mapping[str, Any]) -> None:
+    """Make `target` that message."""
+    target.id = value["id"]
+    target.conversation_id = value["conversation_id"]
+    target.role = _ROLES[value["role"]]
+    target.text = value["text"]
+    if value["created_at"] is not None:
+        set_timestamp(target.create_time, value["created_at"])
+    target.sequence = value["sequence"]
+    target.turn_id = value["turn_id"] or ""
+    target.state = _STATES[value["state"]]
+    if value["details"]:
+        _fill_details(target.answer, value["details"])
+    target.request_id = value["request_id"]
+    target.parent_message_id = value["parent_id"] or ""
 
 
 def citation(value: Mapping[str, Any]) -> common_pb2.Citation:
@@ -172,29 +201,24 @@ def citation(value: Mapping[str, Any]) -> common_pb2.Citation:
     return common_pb2.Citation(**value)
 
 
-def _details(value: Mapping[str, Any]) -> common_pb2.AnswerDetails:
-    usage = value["usage"]
-    result = common_pb2.AnswerDetails(
-        intent=value["intent"],
-        confidence=value["confidence"],
-        actions=[common_pb2.Action(**action) for action in value["actions"]],
-        follow_up_questions=value["follow_ups"],
-        citations=[citation(each) for each in value["citations"]],
-        usage=common_pb2.Usage(
-            input_tokens=usage["input_tokens"],
-            output_tokens=usage["output_tokens"],
-            cached_input_tokens=usage["cached_input_tokens"],
-            total_tokens=usage["input_tokens"] + usage["output_tokens"],
-        ),
-        model=value["model"],
-        provider=value["provider"],
-        finish_reason=_FINISH_REASONS[value["finish_reason"]],
-        processing_time=duration(value["processing_seconds"]),
-        language=value["language"],
-        grounded=value["grounded"],
-    )
+def _fill_details(target: common_pb2.AnswerDetails, value: Mapping[str, Any]) -> None:
+    target.intent = value["intent"]
+    target.confidence = value["confidence"]
+    target.actions.extend([common_pb2.Action(**action) for action in value["actions"]])
+    target.follow_up_questions.extend(value["follow_ups"])
+    target.citations.extend([citation(each) for each in value["citations"]])
+    usage, spent = value["usage"], target.usage
+    spent.input_tokens = usage["input_tokens"]
+    spent.output_tokens = usage["output_tokens"]
+    spent.cached_input_tokens = usage["cached_input_tokens"]
+    spent.total_tokens = usage["input_tokens"] + usage["output_tokens"]
+    target.model = value["model"]
+    target.provider = value["provider"]
+    target.finish_reason = _FINISH_REASONS[value["finish_reason"]]
+    set_duration(target.processing_time, value["processing_seconds"])
+    target.language = value["language"]
+    target.grounded = value["grounded"]
     if value["data"]:
-        result.data.update(value["data"])
+        target.data.update(value["data"])
     if value["entities"]:
-        result.entities.update(value["entities"])
-    return result
+        target.entities.update(value["entities"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from deskwire_server.auth.caller import Caller, Role
@@ -60,7 +60,7 @@ class Reader:
 
     def as_json(self) -> dict[str, Any]:
         """To be kept with a turn."""
-        return asdict(self)
+        return {"role": self.role, "plan": self.plan, "languages": self.languages}
 
     @property
     def sees_all(self) -> bool:

@@ -173,7 +173,7 @@ class Answerer:
         if attempt.passages and provider.name != BUILTIN:
             request = replace(request, disagreeing=await _disagreeing(attempt.passages))
         usage: Usage | None = None
-        reached = True
+        reached: bool | None = True
         try:
             async with aclosing(provider.stream(request)) as events:
                 async for event in events:
@@ -189,8 +189,9 @@ class Answerer:
             # Also a call that was stopped or broke, or did not tell its tokens, is counted: they are then estimated.
             if usage is None or usage == Usage():
                 usage = _estimate(request, attempt.text)
-            if reached:
-                attempt.usage.append({"provider": provider.name, "model": attempt.model, **fields_of(usage)})
+            if reached is not False:
+                call = {"provider": provider.name, "model": attempt.model, **fields_of(usage)}
+                attempt.usage.append(call if reached else {**call, "estimated": True})
         self._add(attempt, sink, kept.finish())
         attempt.cited = tuple(kept.used)
         if attempt.finished is None:

@@ -83,8 +83,11 @@ class Subscription:
             self._items.append(item)
         _end_wait(self._waiter)
 
-    async def get(self, timeout: float) -> HubItem | None:
-        """The next item, or None after `timeout` seconds. Raises `Unavailable` when items had to be dropped."""
+    async def take(self, timeout: float, *, most: int = 1) -> list[HubItem]:
+        """The next items, at most `most` of those that wait; none after `timeout` seconds.
+
+        Raises `Unavailable` when items had to be dropped.
+        """
         if not self._items and not self._overflown:
             # By hand: a task and an event for each piece of text would cost more than the piece.
             loop = asyncio.get_running_loop()
@@ -95,18 +98,16 @@ class Subscription:
             finally:
                 timer.cancel()
                 self._waiter = None
-            if not self._items and not self._overflown:
-                return None
         if self._overflown:
             raise Unavailable(
                 "the stream was read too slowly; resume from the last sequence",
                 reason="READER_TOO_SLOW",
                 retry_after=0.5,
             )
-        item = self._items.popleft()
-        if isinstance(item, Wake | TextGrew):
-            self._signals.discard(item)
-        return item
+        taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+        if self._signals:
+            self._signals.difference_update(item for item in taken if isinstance(item, Wake | TextGrew))
+        return taken
 
 
 def _end_wait(waiter: asyncio.Future[None] | None) -> None:

@@ -117,6 +117,8 @@ class Opening:
 
     conversation: Any
     events: tuple[DurableEvent, ...]
+    live: tuple[TypingChanged, ...] = ()
+    """What is to be seen besides them."""
 
 
 @dataclass(frozen=True, slots=True)

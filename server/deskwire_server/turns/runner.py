@@ -157,12 +157,17 @@ class TurnRunner:
         """Messages of history to claim a turn with; None when no more turns are begun here."""
         return None if self._leaving else self._history
 
-    def begin(self, claim: Claim, started: DurableEvent, epoch: int) -> None:
-        """Run a turn whose claim was committed with its message; `epoch` is that of before."""
+    def begin(self, claim: Claim, started: DurableEvent, epoch: int) -> TypingChanged | None:
+        """Run a turn whose claim was committed with its message; `epoch` is that of before.
+
+        Returns what watchers were shown of it; None when it is left to others.
+        """
         if self._leaving:
             self._settling.settle(claim, ())
-        else:
-            self._launch(claim.turn_id, lambda: self._carry(claim, started, epoch))
+            return None
+        typing = self._show(claim, started)
+        self._launch(claim.turn_id, lambda: self._carry(claim, epoch))
+        return typing
 
     def note_idle(self, turn_id: UUID, attempt: int) -> None:
         """A claim may have been committed though nobody heard of it: that attempt never called anybody."""
@@ -270,19 +275,23 @@ class TurnRunner:
             self._settling.note_idle(turn_id, attempt + 1)
             raise
         if claimed is not None:
-            await self._carry(*claimed, epoch)
+            self._show(*claimed)
+            await self._carry(claimed[0], epoch)
 
-    async def _carry(self, claim: Claim, started: DurableEvent, epoch: int) -> None:
-        """Answer a turn that is ours, to its end."""
+    def _show(self, claim: Claim, started: DurableEvent) -> TypingChanged:
+        """A turn is ours, and watchers see it begin."""
         self._settling.begin(claim)
         self._publish(claim, started)
         typing = TypingChanged("assistant", True, claim.turn_id, self._first_text_seconds)
         self._hub.publish(claim.conversation_id, typing)
+        return typing
+
+    async def _carry(self, claim: Claim, epoch: int) -> None:
+        """Answer a turn that is ours, to its end."""
         work = _Work(claim, Attempt(claim, on_first_text=self._note_first_text(claim)))
         self._metrics.running_turns.inc()
         try:
             answer = await self._attempts(work, epoch)
-            self._hub.publish(claim.conversation_id, TypingChanged("assistant", False, claim.turn_id))
             if answer is not None:
                 await self._finish(work, answer)
         finally:
@@ -340,7 +349,7 @@ class TurnRunner:
         self._runs[claim.turn_id] = run
         self._hub.begin(answer)
         try:
-            await asyncio.wait([task])
+            await _ended(task)
         finally:
             if not task.done():
                 task.cancel()
@@ -390,6 +399,8 @@ class TurnRunner:
         event, follower = ended
         if work.answer is not None:
             self._hub.end(work.answer)
+        # With the last text and the end, so that all of it may leave at once.
+        self._hub.publish(claim.conversation_id, TypingChanged("assistant", False, claim.turn_id))
         self._publish(claim, event)
         self._count(claim, answer)
         if follower is not None:
@@ -442,3 +453,18 @@ class TurnRunner:
         for call in answer.usage:
             self._metrics.tokens.labels(call["provider"], "input").inc(call["input_tokens"])
             self._metrics.tokens.labels(call["provider"], "output").inc(call["output_tokens"])
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Return when a task has ended, however it did; `asyncio.wait` costs several times as much for one."""
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def note(_: asyncio.Task[None]) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    task.add_done_callback(note)
+    try:
+        await ended
+    finally:
+        task.remove_done_callback(note)

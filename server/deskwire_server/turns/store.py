@@ -27,17 +27,16 @@ from deskwire_server.turns.models import (
 
 _ACCEPT = "SELECT * FROM turn_accept($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)"
 # Accepts a message, begins its turn where nothing runs before it, and opens its stream: one round trip for all that a
-# question needs until its answer. A function that has nothing to do is given no id.
-_BEGIN = f"""
-    SELECT a.*, k.attempt AS k_attempt, k.sequence AS k_sequence, k.user_id AS k_user_id, k.question AS k_question,
-           k.options AS k_options, k.context AS k_context, k.history AS k_history, k.cancel_reason AS k_cancel_reason,
-           k.accepted_at AS k_accepted_at, k.claimed_at AS k_claimed_at,
-           (w.conversation).*, w.active_turn_id, w.head_message_id
-    FROM ({_ACCEPT}) a
-    LEFT JOIN LATERAL turn_claim($1, CASE WHEN a.outcome = 'accepted' AND a.state = 'queued' AND a.queue_position = 0
-                                          THEN a.turn_id END, $17, 0, $21) k ON true
-    LEFT JOIN LATERAL watch_open($1, $2, $3, CASE WHEN k.attempt IS NOT NULL THEN a.conversation_id END) w ON true
+# question needs until its answer.
+_BEGIN = """
+    SELECT b.outcome, b.conversation_id, b.turn_id, b.question_id, b.answer_id, b.state, b.attempt, b.first_sequence,
+           b.queue_position, b.interrupted, b.parent_id, b.accepted_at, b.begun_sequence, b.question, b.options, b.context,
+           b.history, $2::text AS asker, b.turn_id AS active_turn_id, b.head_message_id, (b.conversation).*
+    FROM turn_begin($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21) b
 """
+_BEGUN = (
+    "attempt", "conversation_id", "question_id", "answer_id", "question", "options", "context", "history", "accepted_at"
+)  # fmt: skip
 _NEW: dict[str, Any] = fields_of(NewConversation())
 _TITLE_LENGTH = 80
 _READER = "reader"
@@ -105,11 +104,13 @@ class TurnStore:
 
     def begun(self, tenant_id: UUID, row: Any) -> Begun | None:
         """The first attempt of a turn that was claimed as it was accepted; None when it waits."""
-        if row.get("k_attempt") is None:
+        if row.get("begun_sequence") is None:
             return None
-        values = {name[2:]: value for name, value in row.items() if name.startswith("k_")}
-        for name in ("conversation_id", "question_id", "answer_id"):
-            values[name] = row[name]
+        values = {name: row[name] for name in _BEGUN}
+        values["user_id"] = row["asker"]
+        values["sequence"] = row["begun_sequence"]
+        values["claimed_at"] = row["accepted_at"]
+        values["cancel_reason"] = None
         return Begun(*_claimed(tenant_id, row["turn_id"], values), conversation_from_row(row))
 
     async def claim(

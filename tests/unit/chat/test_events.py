@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from deskwire.v1 import chat_pb2, common_pb2, error_reason_pb2
+from deskwire.v1 import chat_pb2, common_pb2, error_reason_pb2, event_pb2
 
 from deskwire_server.chat import convert
 from deskwire_server.chat.convert import EventConverter
@@ -16,6 +16,7 @@ from deskwire_server.turns.models import (
     GoAway,
     Heartbeat,
     SourcesFound,
+    StreamEvent,
     TextAdded,
     TypingChanged,
     WhileAnswering,
@@ -28,6 +29,12 @@ NOW = datetime(2026, 5, 4, tzinfo=UTC)
 @pytest.fixture
 def converter() -> EventConverter:
     return EventConverter(CONVERSATION, degraded=lambda: ["redis"], provider="builtin")
+
+
+def envelope_of(converter: EventConverter, event: StreamEvent) -> event_pb2.ConversationEvent:
+    envelope = event_pb2.ConversationEvent()
+    converter.fill(envelope, event)
+    return envelope
 
 
 def stored(**fields: object) -> dict[str, object]:
@@ -47,7 +54,7 @@ def test_live_events_have_no_sequence(converter: EventConverter) -> None:
         (Heartbeat(), "heartbeat"),
         (GoAway(7, draining=True), "go_away"),
     ):
-        envelope = converter.convert(event)
+        envelope = envelope_of(converter, event)
         assert envelope.WhichOneof("event") == kind
         assert envelope.sequence == 0
         assert envelope.conversation_id == str(CONVERSATION)
@@ -55,20 +62,20 @@ def test_live_events_have_no_sequence(converter: EventConverter) -> None:
 
 
 def test_where_a_stream_that_ends_may_be_resumed(converter: EventConverter) -> None:
-    draining, too_long = (converter.convert(GoAway(7, draining=value)).go_away for value in (True, False))
+    draining, too_long = (envelope_of(converter, GoAway(7, draining=value)).go_away for value in (True, False))
     assert (draining.reason, too_long.reason) == (error_reason_pb2.ERROR_REASON_SERVER_DRAINING, 0)
     assert draining.after_sequence == too_long.after_sequence == 7
 
 
 def test_the_state_of_a_stream_tells_what_is_degraded(converter: EventConverter) -> None:
-    status = converter.convert(Connected(None, 0.25)).connection_status
+    status = envelope_of(converter, Connected(None, 0.25)).connection_status
     assert (list(status.degraded), status.provider) == (["redis"], "builtin")
     assert status.latency.ToMilliseconds() == 250
 
 
 def test_a_failure_names_its_reason_and_keeps_the_text(converter: EventConverter) -> None:
     payload = {"reason": "RESPONSE_TIMEOUT", "message": "took too long", "retryable": True, "partial": stored()}
-    envelope = converter.convert(DurableEvent(3, TURN, "turn_failed", payload, NOW))
+    envelope = envelope_of(converter, DurableEvent(3, TURN, "turn_failed", payload, NOW))
     assert (envelope.sequence, envelope.turn_id) == (3, str(TURN))
     assert envelope.turn_failed.reason == error_reason_pb2.ERROR_REASON_RESPONSE_TIMEOUT
     assert envelope.turn_failed.partial_message.text == "Half"
@@ -81,7 +88,7 @@ def test_a_failure_names_its_reason_and_keeps_the_text(converter: EventConverter
 def test_a_cancellation_without_a_reason_of_the_contract(
     converter: EventConverter, reason: str | None, told: int
 ) -> None:
-    envelope = converter.convert(DurableEvent(3, TURN, "turn_cancelled", {"reason": reason}, NOW))
+    envelope = envelope_of(converter, DurableEvent(3, TURN, "turn_cancelled", {"reason": reason}, NOW))
     assert envelope.turn_cancelled.reason == told
     assert not envelope.turn_cancelled.HasField("partial_message")
 
@@ -98,3 +105,27 @@ def test_commands() -> None:
     assert (options.provider, options.temperature, options.include_history) == ("", 0, False)
     request.new_conversation.title = "T"
     assert convert.target(request).new.title == "T"
+
+
+def pieces(count: int, text: str = "x") -> list[StreamEvent]:
+    return [TextAdded(TURN, MESSAGE, 1, number, text) for number in range(count)]
+
+
+def offsets(made: list[chat_pb2.SendMessageResponse]) -> list[list[int]]:
+    return [[event.text_delta.offset for event in (each.event, *each.more_events)] for each in made]
+
+
+def test_events_come_one_by_one_unless_bundles_are_asked_for(converter: EventConverter) -> None:
+    made = convert.responses(chat_pb2.SendMessageResponse, converter, pieces(3), bundled=False)
+    assert offsets(list(made)) == [[0], [1], [2]]
+    made = convert.responses(chat_pb2.SendMessageResponse, converter, pieces(3), bundled=True)
+    assert offsets(list(made)) == [[0, 1, 2]]
+    assert not list(convert.responses(chat_pb2.SendMessageResponse, converter, [], bundled=True))
+
+
+def test_bundles_are_bounded(converter: EventConverter) -> None:
+    many = offsets(list(convert.responses(chat_pb2.SendMessageResponse, converter, pieces(150), bundled=True)))
+    assert [len(each) for each in many] == [64, 64, 22]
+    assert [offset for each in many for offset in each] == list(range(150))
+    large = convert.responses(chat_pb2.SendMessageResponse, converter, pieces(4, "x" * 40_000), bundled=True)
+    assert offsets(list(large)) == [[0, 1], [2, 3]]

@@ -46,9 +46,8 @@ async def deltas(hub: Hub, before_the_end: list[TextAdded]) -> list[tuple[int, s
         for piece in before_the_end:
             subscription.push(piece)
         subscription.push(DurableEvent(3, TURN, "message_completed", {}, datetime.now(UTC)))
-        async for event in tail.events(after=2, until={TURN}, latency=0.0):
-            if isinstance(event, TextAdded):
-                given.append((event.offset, event.text))
+        async for events in tail.events(after=2, until={TURN}, latency=0.0):
+            given += [(event.offset, event.text) for event in events if isinstance(event, TextAdded)]
     return given
 
 

@@ -27,8 +27,8 @@ def durable(sequence: int) -> DurableEvent:
 
 async def drained(subscription: Subscription) -> list[object]:
     items: list[object] = []
-    while (item := await subscription.get(0.01)) is not None:
-        items.append(item)
+    while taken := await subscription.take(0.01):
+        items += taken
     return items
 
 
@@ -46,7 +46,7 @@ async def test_the_first_text_leaves_at_once_and_the_rest_together() -> None:
         for piece in ("two ", "three ", "four"):
             hub.add_text(answer, piece)
         async with asyncio.timeout(2):
-            item = await watcher.get(1)
+            (item,) = await watcher.take(1)
         assert isinstance(item, TextAdded)
         assert (item.offset, item.text) == (4, "two three four")
         assert answer.text == "One two three four"
@@ -124,9 +124,9 @@ async def test_a_reader_that_falls_too_far_behind_is_cut() -> None:
     with hub.watch(conversation) as slow, hub.watch(conversation) as quick:
         for sequence in range(1, hub_module._BUFFER + 2):
             hub.publish(conversation, durable(sequence))
-            assert await quick.get(0.01) is not None
+            assert await quick.take(0.01)
         with pytest.raises(Unavailable) as cut:
-            await slow.get(0.01)
+            await slow.take(0.01)
         assert cut.value.reason == "READER_TOO_SLOW"
         assert cut.value.retry_after == 0.5
 
@@ -155,7 +155,7 @@ async def test_watchers_come_and_go() -> None:
             assert hub.watcher_count(conversation) == 2
             assert first.number != second.number
             hub.publish(uuid4(), Wake())
-            assert await second.get(0) is None
+            assert not await second.take(0)
         assert hub.watcher_count(conversation) == 1
     assert hub.watcher_count(conversation) == 0
     assert not hub._watchers
@@ -165,6 +165,6 @@ async def test_draining_reaches_those_who_watch_and_those_who_come() -> None:
     hub, conversation = Hub(delta_interval=0), uuid4()
     with hub.watch(conversation) as before:
         hub.drain()
-        assert isinstance(await before.get(0.01), Draining)
+        assert isinstance((await before.take(0.01))[0], Draining)
     with hub.watch(conversation) as after:
-        assert isinstance(await after.get(0.01), Draining)
+        assert isinstance((await after.take(0.01))[0], Draining)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 Request = TypeVar("Request", bound=ProtoMessage)
 Response = TypeVar("Response", bound=ProtoMessage)
 Result = TypeVar("Result")
+
+_LOST = frozenset(
+    {grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING, grpc.ChannelConnectivity.TRANSIENT_FAILURE}
+)
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -86,4 +91,17 @@ class Caller:
             delay = backoff.next_delay(error.retry_after) if error.transient else None
             if delay is None or time.monotonic() + delay >= deadline:
                 raise error
+            await self.pause(delay, error)
+
+    async def pause(self, delay: float, error: errors.DeskwireError) -> None:
+        """Wait before a repeat: `delay` seconds, or, where the connection was lost, until it is there again.
+
+        A wait that the server has asked for is kept.
+        """
+        if error.retry_after is None and self.channel.get_state(try_to_connect=True) in _LOST:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    while (state := self.channel.get_state(try_to_connect=True)) in _LOST:
+                        await self.channel.wait_for_state_change(state)
+        else:
             await asyncio.sleep(delay)

@@ -240,7 +240,11 @@ class Chat:
     async def _connect(self, folder: Folder) -> Call:
         self._connected.clear()
         opening = chat_pb2.OpenConversation(
-            context=self._context, client_time=_now(), after_sequence=folder.resume_after, **self._target.fields()
+            context=self._context,
+            client_time=_now(),
+            after_sequence=folder.resume_after,
+            bundle_events=True,
+            **self._target.fields(),
         )
         # A queue for each call: requests that a dead call did not take must not reach the next one.
         self._requests = asyncio.Queue()

@@ -240,6 +240,7 @@ class Conversation:
         request = chat_pb2.SendMessageRequest(
             message=user_message(text, key, while_answering, options or self._options, replaces_message_id),
             context=self._context,
+            bundle_events=True,
             **self._target.fields(),
         )
         return Answer(key, self._events_of(self._chat.SendMessage, request, key), self.cancel)
@@ -265,6 +266,7 @@ class Conversation:
             request_id=key,
             while_answering=_convert.while_answering(while_answering),
             context=self._context,
+            bundle_events=True,
         )
         if options or self._options:
             request.options.CopyFrom((options or self._options or AnswerOptions()).to_proto())
@@ -314,7 +316,7 @@ class Conversation:
 
         async def connect(folder: Folder) -> Call:
             request = chat_pb2.WatchConversationRequest(
-                conversation_id=conversation_id, after_sequence=folder.resume_after
+                conversation_id=conversation_id, after_sequence=folder.resume_after, bundle_events=True
             )
             return self._chat.WatchConversation(request, metadata=await self._caller.metadata())
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from deskwire.v1 import analytics_pb2
+from deskwire.v1 import analytics_pb2, event_pb2
 from deskwire.v1.analytics_pb2_grpc import AnalyticsServiceStub
 
 from deskwire_client import _convert
@@ -84,10 +84,10 @@ class Feed(EventStream):
     async def _open(self, _: Folder) -> Call:
         return self._stub.WatchEvents(self._request, metadata=await self._caller.metadata())
 
-    def _take(self, response: Any) -> list[Event]:
+    def _take(self, response: Any, raw: event_pb2.ConversationEvent) -> list[Event]:
         self._user_id = response.user_id
         self._request.cursor = response.cursor
         if self._on_cursor is not None:
             self._on_cursor(response.cursor)
-        event = _convert.event(response.event) if response.event.sequence else None
+        event = _convert.event(raw) if raw.sequence else None
         return [event] if event is not None else []

@@ -13,7 +13,7 @@ class RetryPolicy:
 
     initial_delay: float = 0.1
     """Wait before the first repeat."""
-    max_delay: float = 2.0
+    max_delay: float = 1.0
     """Longest wait, unless the server asks for a longer one."""
     multiplier: float = 2.0
     """Growth of the wait from one repeat to the next."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -116,20 +116,21 @@ class EventStream:
                 response = await call.read()
             if response is grpc.aio.EOF:
                 return
-            raw: event_pb2.ConversationEvent = response.event
             self._enter(StreamState.CONNECTED)
-            folded = self._take(response)
-            if any(not _is_status(event) for event in folded) or time.monotonic() - connected_at > _SETTLED_AFTER:
-                self._backoff.progressed()
-                self._renewed = False
-            for event in folded:
-                yield event
-            if raw.HasField("go_away"):
-                raise _RedirectedError(seconds_of(raw.go_away.reconnect_after))
+            bundled: Sequence[event_pb2.ConversationEvent] = getattr(response, "more_events", ())
+            for raw in (response.event, *bundled):
+                folded = self._take(response, raw)
+                if any(not _is_status(event) for event in folded) or time.monotonic() - connected_at > _SETTLED_AFTER:
+                    self._backoff.progressed()
+                    self._renewed = False
+                for event in folded:
+                    yield event
+                if raw.HasField("go_away"):
+                    raise _RedirectedError(seconds_of(raw.go_away.reconnect_after))
 
-    def _take(self, response: Any) -> list[Event]:
-        """The events to hand on for a message of the stream."""
-        return self._folder.fold(response.event)
+    def _take(self, response: Any, raw: event_pb2.ConversationEvent) -> list[Event]:
+        """The events to hand on for one that came in a message of the stream."""
+        return self._folder.fold(raw)
 
     def _move(self, error: errors.DeskwireError) -> Missed | None:
         """Resume from where the server can, if it refused the cursor and says which one it takes."""
@@ -157,7 +158,7 @@ class EventStream:
         if delay is None:
             raise error
         self._enter(StreamState.RECONNECTING)
-        await asyncio.sleep(delay)
+        await self._caller.pause(delay, error)
 
     def _may_resume(self, error: errors.DeskwireError) -> bool:
         if error.transient:

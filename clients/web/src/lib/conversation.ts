@@ -14,7 +14,7 @@ import {
 import { Cursor } from "./cursor";
 import { type DeskwireEvent, endsTurn } from "./events";
 import { newRequestId } from "./request-id";
-import { type ConnectionState, follow, type FollowOptions, type Patience } from "./stream";
+import { type Bundle, type ConnectionState, follow, type FollowOptions, type Patience, unbundled } from "./stream";
 
 type Target = NonNullable<MessageInitShape<typeof SendMessageRequestSchema>["target"]>;
 
@@ -113,7 +113,7 @@ export class Conversation {
     this.#sentTo.set(requestId, target);
     const request = { target, message, ...(context && { context }) };
     yield* this.#turn(
-      (resume, signal) => this.#link.chat.sendMessage({ ...request, ...resume }, { signal }),
+      (how, signal) => this.#link.chat.sendMessage({ ...request, ...how }, { signal }),
       (event) => event.type === "accepted" && event.message.requestId === requestId,
       options.signal,
     );
@@ -131,10 +131,10 @@ export class Conversation {
     if (conversationId === undefined) throw new Error("a conversation has answers once it has an id");
     const { requestId = newRequestId(), whileAnswering = WhileAnswering.UNSPECIFIED, answer } = options;
     const context = options.context ?? this.#link.context;
-    const how = { requestId, whileAnswering, ...(answer && { options: answer }), ...(context && { context }) };
-    const request = { conversationId, messageId, ...how };
+    const given = { requestId, whileAnswering, ...(answer && { options: answer }), ...(context && { context }) };
+    const request = { conversationId, messageId, ...given };
     yield* this.#turn(
-      (resume, signal) => this.#link.chat.regenerateAnswer({ ...request, ...resume }, { signal }),
+      (how, signal) => this.#link.chat.regenerateAnswer({ ...request, ...how }, { signal }),
       (event) => event.type === "regenerated",
       options.signal,
     );
@@ -154,7 +154,12 @@ export class Conversation {
     for (const sequence of this.#cursor.ahead) known.add(sequence);
     const events = this.#follow(options.signal, start, {
       open: (afterSequence, signal) =>
-        this.#link.chat.watchConversation({ conversationId, afterSequence: afterSequence ?? start }, { signal }),
+        unbundled(
+          this.#link.chat.watchConversation(
+            { conversationId, afterSequence: afterSequence ?? start, bundleEvents: true },
+            { signal },
+          ),
+        ),
       isLast: () => false,
       mayWait: () => true,
     });
@@ -172,13 +177,16 @@ export class Conversation {
 
   /** The events of one turn, until it ends; `begins` knows the event that tells which turn it is. */
   async *#turn(
-    open: (resume: { afterSequence?: bigint }, signal: AbortSignal) => ReturnType<FollowOptions["open"]>,
+    open: (how: { bundleEvents: true; afterSequence?: bigint }, signal: AbortSignal) => AsyncIterable<Bundle>,
     begins: (event: DeskwireEvent) => boolean,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<DeskwireEvent, void, void> {
     let turnId: string | undefined;
     const events = this.#follow(signal, undefined, {
-      open: (after, connection) => open(after === undefined ? {} : { afterSequence: after }, connection),
+      open: (after, connection) => {
+        const resume = after === undefined ? {} : { afterSequence: after };
+        return unbundled(open({ bundleEvents: true, ...resume }, connection));
+      },
       isLast: (event) => endsTurn(event) && event.turnId === turnId,
       mayWait: () => turnId !== undefined,
     });

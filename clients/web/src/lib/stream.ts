@@ -24,6 +24,19 @@ interface Envelope {
   readonly event?: ConversationEvent | undefined;
 }
 
+/** A response of a stream that was asked for bundles. */
+export interface Bundle extends Envelope {
+  readonly moreEvents: readonly ConversationEvent[];
+}
+
+/** The events of bundles, one by one. */
+export async function* unbundled(bundles: AsyncIterable<Bundle>): AsyncGenerator<Envelope, void, void> {
+  for await (const { event, moreEvents } of bundles) {
+    yield { event };
+    for (const more of moreEvents) yield { event: more };
+  }
+}
+
 /** A stream that can be opened again. */
 export interface FollowOptions {
   /** Opens the stream after a sequence, or from its own beginning. */

@@ -29,6 +29,17 @@ describe("send", () => {
     expect(sends.map((request) => request.afterSequence)).toEqual([undefined, 2n, 2n]);
   });
 
+  it("takes several events at once, and resumes behind the last of them", async () => {
+    const { client, sends } = play([
+      [[accepted(1), started(2), text(0, "one ")], broken()],
+      [[text(0, "one two "), text(8, "three"), completed(3, "one two three")]],
+    ]);
+    expect(await words(client.conversation().send("hi"))).toEqual([
+      "accepted", "started", "text:one ", "text:one two ", "text:one two three", "completed",
+    ]);
+    expect(sends.map((request) => [request.bundleEvents, request.afterSequence])).toEqual([[true, undefined], [true, 2n]]);
+  });
+
   it("repeats the same request, so that the server can join the turn", async () => {
     const { client, sends } = play([[broken()], [accepted(1), broken()], [completed(2, "x")]]);
     await words(client.conversation().send("hi"));

@@ -5,8 +5,10 @@ import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 
 import { api, DeskwireClient, type DeskwireClientOptions, type DeskwireEvent } from "../../src/lib";
 
-/** What a connection does next: send an event, fail, or wait until the client leaves. */
-export type Step = MessageInitShape<typeof api.ConversationEventSchema> | ConnectError | "silence";
+type Event = MessageInitShape<typeof api.ConversationEventSchema>;
+
+/** What a connection does next: send an event or several at once, fail, or wait until the client leaves. */
+export type Step = Event | Event[] | ConnectError | "silence";
 
 export const CONVERSATION = "0199aaaa-0000-7000-8000-000000000001";
 export const TURN = "0199aaaa-0000-7000-8000-0000000000a1";
@@ -29,17 +31,21 @@ export function play(connections: Step[][], options: Partial<DeskwireClientOptio
   const watches: api.WatchConversationRequest[] = [];
   let next = 0;
   let left = 0;
-  async function* connection(requestId: string, signal: AbortSignal): AsyncGenerator<{ event: api.ConversationEvent }> {
+  async function* connection(requestId: string, signal: AbortSignal): AsyncGenerator<{ event: api.ConversationEvent | undefined; moreEvents: api.ConversationEvent[] }> {
     signal.addEventListener("abort", () => (left += 1));
     for (const step of connections[next++] ?? []) {
       if (step instanceof ConnectError) throw step;
       if (step === "silence") await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
       else {
-        const event = create(api.ConversationEventSchema, { conversationId: CONVERSATION, ...step });
-        if (event.event.case === "messageAccepted" && event.event.value.message) {
-          event.event.value.message.requestId = requestId;
-        }
-        yield { event };
+        const events = [step].flat().map((each) => {
+          const event = create(api.ConversationEventSchema, { conversationId: CONVERSATION, ...each });
+          if (event.event.case === "messageAccepted" && event.event.value.message) {
+            event.event.value.message.requestId = requestId;
+          }
+          return event;
+        });
+        const [event, ...moreEvents] = events;
+        yield { event, moreEvents };
       }
     }
   }
@@ -63,24 +69,24 @@ export function play(connections: Step[][], options: Partial<DeskwireClientOptio
   return { client, sends, regenerations, watches, left: () => left };
 }
 
-export const accepted = (sequence: number): Step => ({
+export const accepted = (sequence: number): Event => ({
   sequence: BigInt(sequence),
   turnId: TURN,
   event: { case: "messageAccepted", value: { message: { id: "q", text: "hello", turnId: TURN } } },
 });
 
-export const started = (sequence: number, attempt = 1): Step => ({
+export const started = (sequence: number, attempt = 1): Event => ({
   sequence: BigInt(sequence),
   turnId: TURN,
   event: { case: "turnStarted", value: { messageId: ANSWER, attempt } },
 });
 
-export const text = (offset: number, words: string, attempt = 1): Step => ({
+export const text = (offset: number, words: string, attempt = 1): Event => ({
   turnId: TURN,
   event: { case: "textDelta", value: { messageId: ANSWER, attempt, offset, text: words } },
 });
 
-export const completed = (sequence: number, words: string): Step => ({
+export const completed = (sequence: number, words: string): Event => ({
   sequence: BigInt(sequence),
   turnId: TURN,
   event: { case: "messageCompleted", value: { message: { id: ANSWER, text: words, turnId: TURN } } },

@@ -3,12 +3,14 @@
 isort:skip_file
 Asking and watching answers."""
 
+from collections import abc as _abc
 from deskwire.v1 import common_pb2 as _common_pb2
 from deskwire.v1 import conversation_pb2 as _conversation_pb2
 from deskwire.v1 import event_pb2 as _event_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -168,12 +170,17 @@ class OpenConversation(_message.Message):
     CONTEXT_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     CLIENT_TIME_FIELD_NUMBER: _builtins.int
+    BUNDLE_EVENTS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """An existing conversation."""
     session_id: _builtins.str
     """The conversation of a session, created if there is none."""
     after_sequence: _builtins.int
     """Give the events after this sequence first; 0 gives all. Absent: only coming events."""
+    bundle_events: _builtins.bool
+    """Whether the client reads `more_events` of responses. Events that are ready at the same time then come in one
+    response, which costs both sides less; else each response carries one.
+    """
     @_builtins.property
     def new_conversation(self) -> _conversation_pb2.Conversation:
         """A new conversation with these fields."""
@@ -195,10 +202,11 @@ class OpenConversation(_message.Message):
         context: _common_pb2.ChatContext | None = ...,
         after_sequence: _builtins.int | None = ...,
         client_time: _timestamp_pb2.Timestamp | None = ...,
+        bundle_events: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "client_time", b"client_time", "context", b"context", "conversation_id", b"conversation_id", "new_conversation", b"new_conversation", "session_id", b"session_id", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "client_time", b"client_time", "context", b"context", "conversation_id", b"conversation_id", "new_conversation", b"new_conversation", "session_id", b"session_id", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "bundle_events", b"bundle_events", "client_time", b"client_time", "context", b"context", "conversation_id", b"conversation_id", "new_conversation", b"new_conversation", "session_id", b"session_id", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after_sequence: _TypeAlias = _typing.Literal["after_sequence"]  # noqa: Y015
     _WhichOneofArgType__after_sequence: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence"]  # noqa: Y015
@@ -339,18 +347,24 @@ class ConverseResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
+    MORE_EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> _event_pb2.ConversationEvent:
         """The event."""
+
+    @_builtins.property
+    def more_events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.ConversationEvent]:
+        """Events that came with it, in their order. Only where the request asked for bundles."""
 
     def __init__(
         self,
         *,
         event: _event_pb2.ConversationEvent | None = ...,
+        more_events: _abc.Iterable[_event_pb2.ConversationEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "more_events", b"more_events"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -368,12 +382,17 @@ class SendMessageRequest(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    BUNDLE_EVENTS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """An existing conversation."""
     session_id: _builtins.str
     """The conversation of a session, created if there is none."""
     after_sequence: _builtins.int
     """When joining again: give the events after this sequence. Absent: from this turn's first event."""
+    bundle_events: _builtins.bool
+    """Whether the client reads `more_events` of responses. Events that are ready at the same time then come in one
+    response, which costs both sides less; else each response carries one.
+    """
     @_builtins.property
     def new_conversation(self) -> _conversation_pb2.Conversation:
         """A new conversation with these fields."""
@@ -395,10 +414,11 @@ class SendMessageRequest(_message.Message):
         message: Global___UserMessage | None = ...,
         context: _common_pb2.ChatContext | None = ...,
         after_sequence: _builtins.int | None = ...,
+        bundle_events: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "context", b"context", "conversation_id", b"conversation_id", "message", b"message", "new_conversation", b"new_conversation", "session_id", b"session_id", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "context", b"context", "conversation_id", b"conversation_id", "message", b"message", "new_conversation", b"new_conversation", "session_id", b"session_id", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "bundle_events", b"bundle_events", "context", b"context", "conversation_id", b"conversation_id", "message", b"message", "new_conversation", b"new_conversation", "session_id", b"session_id", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after_sequence: _TypeAlias = _typing.Literal["after_sequence"]  # noqa: Y015
     _WhichOneofArgType__after_sequence: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence"]  # noqa: Y015
@@ -418,18 +438,24 @@ class SendMessageResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
+    MORE_EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> _event_pb2.ConversationEvent:
         """The event."""
+
+    @_builtins.property
+    def more_events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.ConversationEvent]:
+        """Events that came with it, in their order. Only where the request asked for bundles."""
 
     def __init__(
         self,
         *,
         event: _event_pb2.ConversationEvent | None = ...,
+        more_events: _abc.Iterable[_event_pb2.ConversationEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "more_events", b"more_events"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -523,19 +549,25 @@ class WatchConversationRequest(_message.Message):
 
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    BUNDLE_EVENTS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """Which conversation."""
     after_sequence: _builtins.int
     """Give the events after this sequence first; 0 gives all. Absent: only coming events."""
+    bundle_events: _builtins.bool
+    """Whether the client reads `more_events` of responses. Events that are ready at the same time then come in one
+    response, which costs both sides less; else each response carries one.
+    """
     def __init__(
         self,
         *,
         conversation_id: _builtins.str = ...,
         after_sequence: _builtins.int | None = ...,
+        bundle_events: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "conversation_id", b"conversation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "bundle_events", b"bundle_events", "conversation_id", b"conversation_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after_sequence: _TypeAlias = _typing.Literal["after_sequence"]  # noqa: Y015
     _WhichOneofArgType__after_sequence: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence"]  # noqa: Y015
@@ -550,18 +582,24 @@ class WatchConversationResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
+    MORE_EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> _event_pb2.ConversationEvent:
         """The event."""
+
+    @_builtins.property
+    def more_events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.ConversationEvent]:
+        """Events that came with it, in their order. Only where the request asked for bundles."""
 
     def __init__(
         self,
         *,
         event: _event_pb2.ConversationEvent | None = ...,
+        more_events: _abc.Iterable[_event_pb2.ConversationEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "more_events", b"more_events"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -636,6 +674,7 @@ class RegenerateAnswerRequest(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    BUNDLE_EVENTS_FIELD_NUMBER: _builtins.int
     conversation_id: _builtins.str
     """The conversation."""
     message_id: _builtins.str
@@ -646,6 +685,10 @@ class RegenerateAnswerRequest(_message.Message):
     """What happens if an answer is running."""
     after_sequence: _builtins.int
     """When joining again: give the events after this sequence. Absent: from this turn's first event."""
+    bundle_events: _builtins.bool
+    """Whether the client reads `more_events` of responses. Events that are ready at the same time then come in one
+    response, which costs both sides less; else each response carries one.
+    """
     @_builtins.property
     def options(self) -> _common_pb2.AnswerOptions:
         """How the answer shall be made."""
@@ -664,10 +707,11 @@ class RegenerateAnswerRequest(_message.Message):
         options: _common_pb2.AnswerOptions | None = ...,
         context: _common_pb2.ChatContext | None = ...,
         after_sequence: _builtins.int | None = ...,
+        bundle_events: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "context", b"context", "options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "context", b"context", "conversation_id", b"conversation_id", "message_id", b"message_id", "options", b"options", "request_id", b"request_id", "while_answering", b"while_answering"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "bundle_events", b"bundle_events", "context", b"context", "conversation_id", b"conversation_id", "message_id", b"message_id", "options", b"options", "request_id", b"request_id", "while_answering", b"while_answering"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after_sequence: _TypeAlias = _typing.Literal["after_sequence"]  # noqa: Y015
     _WhichOneofArgType__after_sequence: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence"]  # noqa: Y015
@@ -682,18 +726,24 @@ class RegenerateAnswerResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
+    MORE_EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> _event_pb2.ConversationEvent:
         """The event."""
+
+    @_builtins.property
+    def more_events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.ConversationEvent]:
+        """Events that came with it, in their order. Only where the request asked for bundles."""
 
     def __init__(
         self,
         *,
         event: _event_pb2.ConversationEvent | None = ...,
+        more_events: _abc.Iterable[_event_pb2.ConversationEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "more_events", b"more_events"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
