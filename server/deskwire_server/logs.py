@@ -25,7 +25,7 @@ def about(**values: str) -> None:
 def configure(*, level: str, json: bool, mask: bool, stream: TextIO | None = None) -> None:
     """Send every log, also those of libraries, through one pipeline to `stream` (standard error by default)."""
     shared: list[Any] = [
-        _with_context,
+        with_context,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -59,7 +59,8 @@ def configure(*, level: str, json: bool, mask: bool, stream: TextIO | None = Non
         logging.getLogger(name).setLevel("WARNING")
 
 
-def _with_context(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def with_context(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Processor of structlog: adds what the task's lines are about."""
     return {**_context.get(), **event}
 
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TypeVar
+
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+_Metric = TypeVar("_Metric", Counter, Gauge, Histogram)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+@lru_cache(maxsize=2_048)
+def labelled(metric: _Metric, *labels: str) -> _Metric:
+    """The part of a metric that has these labels, which is looked up by their names only once."""
+    return metric.labels(*labels)
 
 
 class Metrics:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from deskwire_server import logs
+
 
 @pytest.fixture(scope="package", autouse=True)
 def plain_logs() -> Iterator[None]:
@@ -14,7 +16,7 @@ def plain_logs() -> Iterator[None]:
     before = structlog.get_config()
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            logs.with_context,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             structlog.processors.KeyValueRenderer(),

@@ -11,6 +11,7 @@ import structlog
 from deskwire.v1 import chat_pb2, conversation_pb2
 from prometheus_client import generate_latest
 
+from deskwire_server import logs
 from tests.rpc.contract import call, call_as, find
 from tests.support.provider import ScriptedProvider
 from tests.support.server import Client, Server
@@ -32,7 +33,7 @@ def lines() -> Iterator[list[dict[str, Any]]]:
         raise structlog.DropEvent
 
     before = structlog.get_config()
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, keep])
+    structlog.configure(processors=[logs.with_context, keep])
     yield written
     structlog.configure(**before)
 

@@ -15,7 +15,7 @@ import structlog
 from deskwire_server import monitor
 from deskwire_server.db.engine import DatabaseUnavailable
 from deskwire_server.llm.port import ProviderError
-from deskwire_server.metrics import Metrics
+from deskwire_server.metrics import Metrics, labelled
 from deskwire_server.tenants.settings import WhenAbandoned
 from deskwire_server.turns import answering
 from deskwire_server.turns.answering import Answerer, Attempt
@@ -442,17 +442,18 @@ class TurnRunner:
         def note(provider: str) -> None:
             seconds = (datetime.now(UTC) - claim.accepted_at).total_seconds()
             self._first_text_seconds += _SMOOTHING * (seconds - self._first_text_seconds)
-            self._metrics.first_token_seconds.labels(provider).observe(seconds)
+            labelled(self._metrics.first_token_seconds, provider).observe(seconds)
 
         return note
 
     def _count(self, claim: Claim, answer: Answer) -> None:
         provider = (answer.details or {}).get("provider", "")
-        self._metrics.turns.labels(answer.state, provider).inc()
-        self._metrics.turn_seconds.labels(provider).observe((datetime.now(UTC) - claim.accepted_at).total_seconds())
+        labelled(self._metrics.turns, answer.state, provider).inc()
+        seconds = (datetime.now(UTC) - claim.accepted_at).total_seconds()
+        labelled(self._metrics.turn_seconds, provider).observe(seconds)
         for call in answer.usage:
-            self._metrics.tokens.labels(call["provider"], "input").inc(call["input_tokens"])
-            self._metrics.tokens.labels(call["provider"], "output").inc(call["output_tokens"])
+            labelled(self._metrics.tokens, call["provider"], "input").inc(call["input_tokens"])
+            labelled(self._metrics.tokens, call["provider"], "output").inc(call["output_tokens"])
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 import structlog
-from prometheus_client import Counter, Histogram
 
-from deskwire_server.metrics import Metrics
+from deskwire_server.metrics import Metrics, labelled
 from deskwire_server.rpc.call import Call
 
 _log = structlog.get_logger("deskwire.access")
@@ -20,8 +19,6 @@ class AccessLog:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._open = {True: metrics.open_calls.labels("stream"), False: metrics.open_calls.labels("unary")}
-        self._meters: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
-        """Those of each method and code, which are found by name only once."""
 
     async def enter(self, call: Call) -> None:
         """Count the call as open."""
@@ -31,9 +28,8 @@ class AccessLog:
         """Time the call and write its line."""
         self._open[call.streaming].dec()
         seconds = time.perf_counter() - call.started
-        calls, call_seconds = self._meters.get((call.method, call.code)) or self._found(call.method, call.code)
-        calls.inc()
-        call_seconds.observe(seconds)
+        labelled(self._metrics.calls, call.method, call.code).inc()
+        labelled(self._metrics.call_seconds, call.method).observe(seconds)
         if call.code != "OK" or call.service not in _QUIET:
             _log.info(
                 "call",
@@ -44,8 +40,3 @@ class AccessLog:
                 tenant=call.caller.tenant if call.caller else None,
                 user=call.caller.user_id if call.caller else None,
             )
-
-    def _found(self, method: str, code: str) -> tuple[Counter, Histogram]:
-        meters = self._metrics.calls.labels(method, code), self._metrics.call_seconds.labels(method)
-        self._meters[method, code] = meters
-        return meters
