@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import orjson
 
+from deskwire_server.llm.decoder import Decoder
+from deskwire_server.llm.endpoint import Endpoint, checked_base_url, checked_key
 from deskwire_server.llm.failures import from_error_object
 from deskwire_server.llm.history import from_first_question
-from deskwire_server.llm.http import Endpoint, Timeouts, checked_base_url, checked_key
+from deskwire_server.llm.http import Timeouts
 from deskwire_server.llm.port import (
     ChatMessage,
     CompletionRequest,
@@ -21,7 +23,7 @@ from deskwire_server.llm.port import (
     Usage,
 )
 from deskwire_server.llm.prompt import with_passages
-from deskwire_server.llm.stream import Decoder, StreamingProvider
+from deskwire_server.llm.stream import StreamingProvider
 from deskwire_server.llm.toolcalls import PendingCall, completed
 from deskwire_server.settings import Settings
 
@@ -151,6 +153,12 @@ class MessageDecoder(Decoder):
             self.end(events)
         elif kind == "error":
             raise from_error_object(self._provider, event.get("error"))
+
+    def place(self, event: Any) -> tuple[dict[str, Any], str] | None:
+        """The text of a text's delta."""
+        if event["type"] != "content_block_delta" or event["delta"]["type"] != "text_delta":
+            return None
+        return event["delta"], "text"
 
     def end(self, events: list[ProviderEvent]) -> bool:
         """Whole once a stop reason has come: a missing `message_stop` takes nothing from the answer."""

@@ -80,7 +80,12 @@ _BLOCKED = re.compile(r"content filter|content management policy|content policy"
 
 
 def failure(
-    provider: str, kind: Kind, *, retryable: bool | None = None, retry_after: float | None = None, reached: bool = True
+    provider: str,
+    kind: Kind,
+    *,
+    retryable: bool | None = None,
+    retry_after: float | None = None,
+    reached: bool | None = True,
 ) -> ProviderError:
     """The error of one kind, with that kind's fixed words."""
     return ProviderError(

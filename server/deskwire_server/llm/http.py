@@ -6,29 +6,24 @@ No redirects, no proxies from the environment, no cookies, no retries, no decomp
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
 
 import structlog
 
-from deskwire_server import lazy
-from deskwire_server.errors import InvalidArgument
+from deskwire_server.llm.endpoint import Endpoint
 from deskwire_server.llm.failures import Kind, describe, failure, from_response
+from deskwire_server.llm.port import ProviderError
+from deskwire_server.llm.wire.connection import BrokenConnectionError, Connection, ForeignAnswerError
+from deskwire_server.llm.wire.pool import Origin, Pool, trust
+from deskwire_server.llm.wire.ticker import Ticker
 from deskwire_server.settings import Settings
-
-if TYPE_CHECKING:
-    import aiohttp
-else:
-    aiohttp = lazy.module("aiohttp")
 
 _log = structlog.get_logger(__name__)
 
 _MAX_ERROR_BODY = 64 * 1024
-_MAX_KEY_LENGTH = 4_096
 _REQUEST_ID = ("x-request-id", "request-id")
 """Headers in which OpenAI and Anthropic name a call, for their support."""
 
@@ -59,45 +54,13 @@ class Timeouts:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a provider's calls go. The headers carry the key and never show in a repr."""
-
-    provider: str
-    url: str
-    headers: Mapping[str, str] = field(repr=False)
-
-
-def checked_key(key: str) -> str:
-    """`key` if it can stand in a header. Raises InvalidArgument, which does not repeat it."""
-    if not key:
-        raise InvalidArgument.field("api_key", "must not be empty", "string.min_len")
-    if len(key) > _MAX_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
-        raise InvalidArgument.field("api_key", "must be printable ASCII without spaces or line breaks", "string.key")
-    return key
-
-
-def checked_base_url(url: str) -> str:
-    """`url` without a slash at its end. Raises InvalidArgument for anything but http(s) with a host and a path."""
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound or not url.isascii() or not url.isprintable() or " " in url:
-        raise InvalidArgument.field("base_url", "must be an http or https URL with a host", "string.uri")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise InvalidArgument.field("base_url", "must have no user info, query or fragment", "string.uri")
-    return url.rstrip("/")
-
-
 class Watch:
     """The clock of one call. One timer a call, moved on only when it fires, so that a token costs one clock reading.
 
     Waits for the caller to take an event do not count as silence of the provider; they count for the whole response.
     """
 
-    __slots__ = ("_body", "_end", "_loop", "_timeouts", "_timer", "_waiting_since", "expired", "first_token_at", "seen")
+    __slots__ = ("_end", "_fail", "_loop", "_timeouts", "_timer", "_waiting_since", "expired", "first_token_at", "seen")
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._loop = asyncio.get_running_loop()
@@ -111,24 +74,25 @@ class Watch:
         self.expired: Kind | None = None
         """The limit that ended the call."""
         self._waiting_since: float | None = None
-        self._body: aiohttp.StreamReader | None = None
+        self._fail: Callable[[Exception], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, body: aiohttp.StreamReader) -> None:
-        """From now on, fail reads of `body` when a limit passes."""
-        self._body = body
+    def start(self, fail: Callable[[Exception], None]) -> None:
+        """From now on, call `fail` with a TimeoutError when a limit passes."""
+        self._fail = fail
         self._timer = self._loop.call_at(self.first_token_at, self._fire)
 
     def stop(self) -> None:
         """Forget the timer."""
+        self._fail = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def waiting(self) -> None:
-        """A read begins. Silence counts on from the last token while a server sends pings only."""
+    def waiting(self, since: float = 0) -> None:
+        """A read begins, or will at `since`. Silence counts on from the last token while a server sends pings only."""
         if self._waiting_since is None:
-            self._waiting_since = self._loop.time()
+            self._waiting_since = since or self._loop.time()
             if self.seen and self._timer is not None:
                 self._advance(self._waiting_since + self._timeouts.between_tokens)
 
@@ -164,147 +128,152 @@ class Watch:
     def _expire(self, kind: Kind) -> None:
         self.expired = kind
         self._timer = None
-        if self._body is not None:
-            self._body.set_exception(TimeoutError(kind))
+        if self._fail is not None:
+            self._fail(TimeoutError(kind))
 
 
-class Body:
-    """The bytes of one answer, in the pieces in which they come."""
+class Call:
+    """A call that the provider has accepted. `end` must follow."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self._reader = response.content
+    __slots__ = ("_connection", "_pool", "_ticker", "read", "watch")
 
-    async def read(self) -> bytes:
-        """The next piece, empty at the end. Raises what broke the connection."""
-        return await self._reader.readany()
+    def __init__(self, connection: Connection, watch: Watch, pool: Pool, ticker: Ticker | None) -> None:
+        self._connection = connection
+        self._pool = pool
+        self._ticker = ticker
+        self.watch = watch
+        self.read = connection.read
+        """The bytes that have come, empty at the end. Raises OSError (a TimeoutError by the watch) and ValueError."""
 
-    def unread(self) -> bytes:
-        """What came before the connection broke, which `read` would not give out any more."""
-        return b"".join(self._reader._buffer)
+    def rest(self) -> None:
+        """Let reading wait for the next tick: a token that nobody would pass on alone costs nothing then."""
+        if self._ticker is not None:
+            self.watch.waiting(self._ticker.rest(self._connection))
 
-    async def rest(self, interval: float) -> None:
-        """Leave what comes to the kernel until the next tick, which is the same for all answers.
-
-        A token that nobody would pass on alone then costs no wake-up, and one wake-up serves every answer.
-        """
-        connection = self._response.connection
-        transport = connection.transport if connection is not None else None
-        if transport is not None:
-            transport.pause_reading()
-        try:
-            now = asyncio.get_running_loop().time()
-            await asyncio.sleep(math.ceil(now / interval + 0.9) * interval - now)
-        finally:
-            if transport is not None and not transport.is_closing():
-                transport.resume_reading()
+    def end(self, *, whole: bool) -> None:
+        """Close the connection, unless the answer is `whole`, whereupon it is kept for the next call."""
+        self.watch.stop()
+        if whole:
+            self._pool.release(self._connection)
+        else:
+            self._connection.abort()
 
 
 class StreamClient:
-    """Connections to one provider; makes its session at the first call, in the loop that calls."""
+    """Calls to one path of one provider. Its connections are made in the loop of the first call."""
 
-    def __init__(self, endpoint: Endpoint, timeouts: Timeouts) -> None:
+    def __init__(self, endpoint: Endpoint, path: str, timeouts: Timeouts) -> None:
         self._endpoint = endpoint
         self._timeouts = timeouts
-        self._session: aiohttp.ClientSession | None = None
-        # Loaded with a provider that is configured, not with the first question to it.
-        _ = aiohttp.ClientSession
+        self._origin = Origin.of(endpoint.url)
+        self._pool: Pool | None = None
+        self._ticker: Ticker | None = None
+        self._head = _head(self._origin, urlsplit(endpoint.url).path + path, endpoint.headers)
+        if self._origin.secure:
+            # Reads a file: now rather than with the first question.
+            trust()
 
     def __repr__(self) -> str:
         return f"StreamClient({self._endpoint.provider!r}, {self._endpoint.url!r})"
 
-    @asynccontextmanager
-    async def post(self, path: str, body: bytes) -> AsyncGenerator[tuple[Body, Watch]]:
-        """Send `body`; gives the event stream's bytes once the provider has accepted. Raises ProviderError.
-
-        Leaving closes the connection, unless the stream was read to its end, whereupon the connection is kept.
-        """
+    async def post(self, body: bytes) -> Call:
+        """Send `body` and wait until the provider accepts with an event stream. Raises ProviderError."""
         watch = Watch(self._timeouts)
-        response = await self._open(path, body, watch)
+        pool = self._pool or self._start()
+        connection = pool.take() or await self._connect(pool, watch)
         try:
-            if response.status != 200 or response.content_type != "text/event-stream":
-                raise await self._refusal(response, watch)
-            watch.start(response.content)
-            yield Body(response), watch
-        finally:
+            watch.start(connection.fail)
+            connection.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+            await self._answered(connection, watch)
+            if connection.status != 200 or _content_type(connection) != "text/event-stream":
+                raise await self._refusal(connection)
+        except BaseException:
             watch.stop()
-            _hang_up(response)
+            connection.abort()
+            raise
+        return Call(connection, watch, pool, self._ticker)
+
+    @property
+    def idle(self) -> int:
+        """How many connections wait for another call."""
+        return 0 if self._pool is None else self._pool.idle
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
-    async def _open(self, path: str, body: bytes, watch: Watch) -> aiohttp.ClientResponse:
+    def _start(self) -> Pool:
+        self._pool = Pool(self._origin)
+        if self._timeouts.pause:
+            self._ticker = Ticker(asyncio.get_running_loop(), self._timeouts.pause)
+        return self._pool
+
+    async def _connect(self, pool: Pool, watch: Watch) -> Connection:
         provider = self._endpoint.provider
         try:
-            async with asyncio.timeout_at(watch.first_token_at):
-                return await self._get_session().post(self._endpoint.url + path, data=body, allow_redirects=False)
-        except aiohttp.ConnectionTimeoutError:
-            raise failure(provider, "connect_timeout", reached=False) from None
+            async with asyncio.timeout(self._timeouts.connect), asyncio.timeout_at(watch.first_token_at) as first_token:
+                return await pool.connect()
         except TimeoutError:
-            raise failure(provider, watch.which()) from None
-        except aiohttp.ClientConnectorError:
+            kind = watch.which() if first_token.expired() else "connect_timeout"
+            raise failure(provider, kind, reached=False) from None
+        except (OSError, RuntimeError, UnicodeError):
+            # Loops tell of some addresses that lead nowhere by a RuntimeError, of some names by a UnicodeError.
             raise failure(provider, "server", reached=False) from None
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            raise failure(provider, "cut", reached=False) from None
-        except aiohttp.ClientError:
-            # The chain is dropped on purpose: aiohttp's errors carry the request's headers.
+
+    async def _answered(self, connection: Connection, watch: Watch) -> None:
+        provider = self._endpoint.provider
+        try:
+            await connection.answered()
+        except TimeoutError:
+            raise failure(provider, watch.expired or watch.which()) from None
+        except BrokenConnectionError:
+            raise failure(provider, "cut", reached=True if connection.heard else None) from None
+        except ForeignAnswerError:
             raise failure(provider, "malformed") from None
 
-    async def _refusal(self, response: aiohttp.ClientResponse, watch: Watch) -> Exception:
+    async def _refusal(self, connection: Connection) -> ProviderError:
         provider = self._endpoint.provider
-        body = await _error_body(response, watch.first_token_at)
+        body = await _error_body(connection)
         codes, _ = describe(body)
-        error = from_response(provider, response.status, response.headers, body)
+        error = from_response(provider, connection.status, connection.headers, body)
         _log.warning(
             "provider refused a call",
             provider=provider,
             kind=error.kind,
-            status=response.status,
+            status=connection.status,
             code=_plain(codes[0]) if codes else "",
-            provider_request_id=_plain("".join(response.headers.get(name, "") for name in _REQUEST_ID)),
+            provider_request_id=_plain("".join(connection.headers.get(name, "") for name in _REQUEST_ID)),
         )
         return error
 
-    def _get_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, connect=self._timeouts.connect, sock_connect=self._timeouts.connect
-                ),
-                headers={
-                    "content-type": "application/json",
-                    "accept": "text/event-stream",
-                    "accept-encoding": "identity",
-                    "user-agent": "deskwire",
-                    **self._endpoint.headers,
-                },
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=False,
-            )
-        return self._session
+
+def _head(origin: Origin, path: str, headers: Mapping[str, str]) -> bytes:
+    """What every request begins with, up to its length. URL and key were checked: none of it can break a line."""
+    fields = {
+        "host": origin.authority,
+        "user-agent": "deskwire",
+        "content-type": "application/json",
+        "accept": "text/event-stream",
+        "accept-encoding": "identity",
+        **headers,
+    }
+    lines = (f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "content-length: ")
+    return "\r\n".join(lines).encode("ascii")
 
 
-def _hang_up(response: aiohttp.ClientResponse) -> None:
-    """End the call now. Aborting skips the TLS farewell, which a stalled server could drag out."""
-    connection = response.connection
-    if connection is not None and connection.transport is not None:
-        connection.transport.abort()
-    response.close()
+def _content_type(connection: Connection) -> str:
+    return connection.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def _error_body(response: aiohttp.ClientResponse, deadline: float) -> bytes:
+async def _error_body(connection: Connection) -> bytes:
     """The start of an error body, as much of it as comes in time."""
     body = bytearray()
     try:
-        async with asyncio.timeout_at(deadline):
-            while len(body) < _MAX_ERROR_BODY and (piece := await response.content.readany()):
-                body += piece
-    except (TimeoutError, aiohttp.ClientError) as error:
+        while len(body) < _MAX_ERROR_BODY and (piece := await connection.read()):
+            body += piece
+    except (OSError, ForeignAnswerError) as error:
         _log.debug("the body of a provider's error is incomplete", cause=type(error).__name__)
     return bytes(body[:_MAX_ERROR_BODY])
 

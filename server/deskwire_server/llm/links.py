@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-_TRIGGER = re.compile(r"[`\[\]<!]|(?<!\w)(?:[hH](?=[tT]|\Z)|[fF](?=[tT]|\Z)|[wW](?=[wW]|\Z))|/(?=/|\Z)")
-"""Where something may begin that leads elsewhere."""
+from deskwire_server.llm.addresses import addresses, comparable, trimmed
+
+_TRIGGER = re.compile(
+    r"[`\[\]<!hHfFwW/]"
+    r"(?:(?<=[`\[\]<!])|(?<=/)(?=/|\Z)|(?<!\w.)(?:(?<=[hHfF])(?=[tT]|\Z)|(?<=[wW])(?=[wW]|\Z)))"
+)
+"""Where something may begin that leads elsewhere. One set of letters first: the search skips others at little cost."""
+_OPENERS = ("[", "]", "`", "<", "!", "//")
+_BEGINNINGS = ("htt", "ftp", "www")
+_BEGINS_AT_THE_END = frozenset("hHfFwWtT/")
+"""Letters at the end of a piece with which the next one may make something that leads elsewhere."""
 _TICKS = re.compile(r"`+")
 _FENCE = 3
 _TEXT = re.compile(r"!?\[([^\[\]`\n]{0,160})")
@@ -18,8 +27,6 @@ _START_SO_FAR = re.compile(
     r"(?:h|ht|htt|https?|https?:/{0,3}|f|ft|ftp|ftp:/{0,3}|w{1,3}|www\.|//?|//[\w-]+\.?)\Z", re.IGNORECASE
 )
 _ADDRESS = re.compile(r"[^\s<>\"`\[\]|，。、；！？）」』】]+")
-_FOUND = re.compile(r"(?:(?:https?|ftp):/{1,3}|www\.|mailto:)[^\s<>\"`\[\]|，。、；！？）」』】]+", re.IGNORECASE)
-_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _TAG = re.compile(r"<\s*/?\s*([a-zA-Z]*)")
 _ELEMENTS = """
 a applet area audio base body button embed form frame iframe image img input link math meta object portal script source
@@ -30,21 +37,10 @@ _LOADING = frozenset(_ELEMENTS.split())
 _TAG_END = re.compile(r">|\n[ \t]*\n")
 _LINE_END = re.compile(r"\n[ \t]*\Z")
 _LONGEST_TAG_NAME = max(map(len, _LOADING))
-_CLOSERS = ".,;:!?…*_'’”\""
 _SUSPICIOUS = re.compile(r"[/&\\:@]")
 _HELD_BACK = "…"
 """Stands for an address that was taken out."""
 _LED = ("http://", "https://", "mailto:")
-
-
-def addresses(texts: Iterable[str]) -> frozenset[str]:
-    """Every address that `texts` hold, in the form in which they are compared."""
-    found: set[str] = set()
-    for text in texts:
-        plain = html.unescape(text)
-        found.update(_comparable(_trimmed(match[0])) for match in _FOUND.finditer(plain))
-        found.update(f"mailto:{match[0].lower()}" for match in _MAIL.finditer(plain))
-    return frozenset(found)
 
 
 class LinkFilter:
@@ -55,9 +51,10 @@ class LinkFilter:
     same wherever the answer was cut.
     """
 
-    def __init__(self, known: frozenset[str]) -> None:
-        """`known`: addresses that may be linked, as `addresses` finds them."""
-        self._known = known
+    def __init__(self, texts: Sequence[str]) -> None:
+        """`texts`: what holds the addresses that may be linked. They are looked for with the first link."""
+        self._texts = texts
+        self._addresses: frozenset[str] | None = None
         self._held = ""
         self._from = 0
         self._code = ""
@@ -68,6 +65,11 @@ class LinkFilter:
 
     def feed(self, text: str) -> str:
         """Next piece of the answer; returns what of it, and of what was held back, is clear."""
+        if self._from == len(self._held) and not self._code and not self._dropping and _leads_nowhere(text):
+            # Most pieces.
+            self._passed(text)
+            self._held, self._from = text[-1], 1
+            return text
         self._held += text
         return self._drain(last=False)
 
@@ -96,10 +98,14 @@ class LinkFilter:
         text = self._held[self._from : end] if shown is None else shown
         if text:
             out.append(text)
-            tail = text.rsplit("\n", 1)
-            blank = not tail[-1].strip()
-            self._line_start = blank if len(tail) > 1 else self._line_start and blank
+            self._passed(text)
         self._from = end
+
+    def _passed(self, text: str) -> None:
+        """`text` was let through: whether a line begins behind it."""
+        before, _, tail = text.rpartition("\n")
+        blank = not tail or tail.isspace()
+        self._line_start = blank if len(before) + len(tail) < len(text) else self._line_start and blank
 
     def _drop(self) -> bool:
         """Skip what was begun and is not to be shown: an element up to its end, an address up to white space."""
@@ -252,8 +258,8 @@ class LinkFilter:
                 return False
             self._dropping = "address"
         long = end - start > _LONGEST_TARGET
-        address = self._held[start:end] if long else _trimmed(self._held[start:end])
-        if not long and _comparable(address) in self._known:
+        address = self._held[start:end] if long else trimmed(self._held[start:end])
+        if not long and self._knows(address):
             self._emit(out, start + len(address))
             return True
         self.removed += 1
@@ -270,21 +276,20 @@ class LinkFilter:
         if not parts:
             return False
         address = html.unescape(parts[0].removeprefix("<").removesuffix(">"))
-        return address.lower().startswith(_LED) and _comparable(address) in self._known
+        return address.lower().startswith(_LED) and self._knows(address)
+
+    def _knows(self, address: str) -> bool:
+        if self._addresses is None:
+            self._addresses = addresses(self._texts)
+        return comparable(address) in self._addresses
 
 
-def _trimmed(address: str) -> str:
-    """`address` without the punctuation of the sentence around it."""
-    while address and (address[-1] in _CLOSERS or (address[-1] == ")" and address.count(")") > address.count("("))):
-        address = address[:-1]
-    return address
-
-
-def _comparable(address: str) -> str:
-    """`address` without its fragment and last slash, in lower case up to the path, whatever its scheme's letter s."""
-    bare = address.split("#", 1)[0].rstrip("/")
-    scheme, mark, rest = bare.partition("://")
-    if not mark:
-        return bare.lower() if bare.lower().startswith(("mailto:", "www.")) else bare
-    host, slash, path = rest.partition("/")
-    return f"{scheme.lower().replace('https', 'http')}://{host.lower()}{slash}{path}"
+def _leads_nowhere(text: str) -> bool:
+    """Whether nothing in `text`, or begun at its end, may lead elsewhere. False also where a closer look is needed."""
+    if not text or text[-1] in _BEGINS_AT_THE_END:
+        return False
+    for opener in _OPENERS:
+        if opener in text:
+            return False
+    lower = text.lower()
+    return not any(beginning in lower for beginning in _BEGINNINGS)

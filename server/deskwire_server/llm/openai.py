@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from deskwire_server.llm.decoder import Decoder
+from deskwire_server.llm.endpoint import Endpoint, checked_base_url, checked_key
 from deskwire_server.llm.failures import failure, from_error_object
 from deskwire_server.llm.history import from_first_question
-from deskwire_server.llm.http import Endpoint, Timeouts, checked_base_url, checked_key
+from deskwire_server.llm.http import Timeouts
 from deskwire_server.llm.port import (
     ChatMessage,
     CompletionRequest,
@@ -23,7 +25,7 @@ from deskwire_server.llm.port import (
     Usage,
 )
 from deskwire_server.llm.prompt import with_passages
-from deskwire_server.llm.stream import Decoder, StreamingProvider
+from deskwire_server.llm.stream import StreamingProvider
 from deskwire_server.llm.toolcalls import PendingCall, completed
 from deskwire_server.settings import Settings
 
@@ -150,6 +152,16 @@ class ChatCompletionDecoder(Decoder):
                 if reason in _BROKEN:
                     raise failure(self._provider, "server")
                 self._reason = FINISH_REASONS.get(reason, FinishReason.STOP)
+
+    def place(self, event: Any) -> tuple[dict[str, Any], str] | None:
+        """The first choice's content, where nothing else is said."""
+        if event.get("error") is not None or event.get("usage") or not event.get("choices"):
+            return None
+        choice = event["choices"][0]
+        delta = choice.get("delta") or {}
+        if choice.get("finish_reason") or delta.get("refusal") or delta.get("tool_calls") or not delta.get("content"):
+            return None
+        return delta, "content"
 
     def end(self, events: list[ProviderEvent]) -> bool:
         """Whole once a finish reason has come: a missing `[DONE]` or usage takes nothing from the answer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deskwire_server.llm.links import LinkFilter, addresses
+from deskwire_server.llm.links import LinkFilter
 from deskwire_server.llm.port import Passage
 from deskwire_server.llm.prompt import CitationFilter
 
@@ -18,8 +18,9 @@ class AnswerFilter:
     def __init__(self, passages: Sequence[Passage], said: Sequence[str] = ()) -> None:
         """`said`: what the user wrote; addresses of theirs may be linked as well."""
         texts = [text for each in passages for text in (each.title, *each.heading_path, each.url, each.text)]
+        texts.extend(said)
         self._citations = CitationFilter({passage.number for passage in passages})
-        self._links = LinkFilter(addresses([*texts, *said]))
+        self._links = LinkFilter(texts)
 
     @property
     def used(self) -> tuple[int, ...]:

@@ -63,6 +63,43 @@ class ChatMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedWord:
+    """A telling word of a question, as the search counted it."""
+
+    word: str
+    """In lower case, slips corrected."""
+    weight: float
+    """How much it tells, 0 to 1, by its rarity in the tenant's passages."""
+    rarity: float
+    """In English, 0 for the commonest words, 1 for those of no vocabulary."""
+    asking: bool
+    """Whether it stands in a sentence that asks; what leads to the question tells less."""
+    known: bool
+    """Whether any article of the tenant has it."""
+    held: bool
+    """Whether what was found of the best article has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as the search understood it, and how what it found stands out."""
+
+    text: str
+    """The question, slips corrected."""
+    asking: str
+    """Its sentences that ask, as they were searched for."""
+    words: tuple[AskedWord, ...]
+    held: float
+    """Share of the weight of the words that ask which one passage holds, 0 to 1."""
+    nearest: float
+    """Cosine of the nearest passage; 0 without vectors."""
+    ahead: float
+    """How far it is above the mean of the passages found, in their standard deviations."""
+    alone: float
+    """0 where many articles fit alike, up to 1 where one fits alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A passage of the knowledge base that an answer may rest on."""
 
@@ -85,6 +122,8 @@ class Passage:
     known: float = 1.0
     """Share of the weight of the question's words that occur anywhere in the tenant's articles, the same for every
     passage of an answer; 1 where nobody counted."""
+    asked: Asked | None = None
+    """What the search made of the question, the same for every passage of an answer; None where nobody searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +209,8 @@ ProviderEvent = TextChunk | ToolCallStarted | Finished
 class ProviderError(Unavailable):
     """A provider call failed. `kind` says how; `retryable` whether another attempt or provider may do better.
 
-    Without `reached` the call never got to the provider, or was cut off before any sign of life: it cost nothing.
+    Where `reached` is False the call never got to the provider and cost nothing. None: it was sent and cut off before
+    any sign of life, so that nobody here knows.
     """
 
     reason = "PROVIDER_UNAVAILABLE"
@@ -197,7 +237,7 @@ class ProviderError(Unavailable):
         ],
         retryable: bool,
         retry_after: float | None = None,
-        reached: bool = True,
+        reached: bool | None = True,
     ) -> None:
         super().__init__(message, retry_after=retry_after, metadata={"provider": provider, "kind": kind})
         self.provider = provider

@@ -25,6 +25,15 @@ class EventParser:
         self._after_cr = False
         self._started = False
 
+    @property
+    def between_events(self) -> bool:
+        """Whether the next byte begins an event, and none of an event is kept."""
+        return not (self._pending or self._data or self._after_cr)
+
+    def begun(self) -> None:
+        """An event was cut by somebody else: a byte order mark would be none any more."""
+        self._started = True
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """Payloads of the events that `chunk` completes, oldest first. Raises EventTooLargeError."""
         if b"\r" in chunk or self._after_cr:

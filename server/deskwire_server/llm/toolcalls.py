@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from deskwire_server.llm.decoder import MalformedError
 from deskwire_server.llm.port import FinishReason, ToolCall
-from deskwire_server.llm.stream import MalformedError
 
 
 @dataclass(slots=True)

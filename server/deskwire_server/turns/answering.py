@@ -37,6 +37,9 @@ _log = structlog.get_logger(__name__)
 _PASSAGES = 8
 _SNIPPET = 400
 _UNGROUNDED_CONFIDENCE = 0.2
+_ANY_QUESTION = "general_help"
+_SMALL_TALK = frozenset({"greeting", "gratitude", "goodbye"})
+"""Intents whose messages ask nothing."""
 
 
 class Retriever(Protocol):
@@ -288,7 +291,7 @@ def details(attempt: Attempt, *, fell_back: bool = False, finish: FinishReason |
         for key in ("input_tokens", "output_tokens", "cached_input_tokens")
     }
     return {
-        "intent": understood.intent if understood else "general_help",
+        "intent": _intent(attempt),
         "confidence": round(_confidence(attempt, grounded), 4),
         "actions": [asdict(action) for action in understood.suggested_actions] if understood else [],
         "data": {},
@@ -326,6 +329,15 @@ def citation(passage: Passage) -> Json:
 def shortened(text: str, limit: int) -> str:
     """The text, cut at a word where it is longer than `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1].rsplit(" ", 1)[0] + "…"
+
+
+def _intent(attempt: Attempt) -> str:
+    """What the person wants. Whatever a provider sought evidence for was a question, however like a greeting it reads:
+    only so does one that found no answer become an open question."""
+    if attempt.understood is None:
+        return _ANY_QUESTION
+    sought = attempt.finished is not None and attempt.finished.grounded is not None
+    return _ANY_QUESTION if sought and attempt.understood.intent in _SMALL_TALK else attempt.understood.intent
 
 
 def _is_grounded(attempt: Attempt) -> bool:

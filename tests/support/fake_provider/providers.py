@@ -11,6 +11,7 @@ from deskwire_server.llm.openai import OpenAIProvider
 from deskwire_server.llm.port import ChatMessage, CompletionRequest, Finished, ProviderEvent, TextChunk, ToolSpec
 from deskwire_server.llm.stream import StreamingProvider
 from tests.support.fake_provider.server import FakeProvider
+from tests.support.waiting import until
 
 KEY = "sk-fake-0123456789abcdef"
 WIRES = ("openai", "anthropic", "compatible")
@@ -47,6 +48,11 @@ def ask(text: str = "How do I reset my password?", *, tools: tuple[ToolSpec, ...
 async def collect(provider: StreamingProvider, request: CompletionRequest | None = None) -> list[ProviderEvent]:
     """Every event of one answer."""
     return [event async for event in provider.stream(request or ask())]
+
+
+async def rested(provider: StreamingProvider) -> None:
+    """Wait until a connection is free for the next call: an answer may end a little behind its last event."""
+    await until(lambda: provider._client.idle)
 
 
 def text_of(events: list[ProviderEvent]) -> str:

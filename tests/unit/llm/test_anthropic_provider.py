@@ -11,9 +11,9 @@ from anthropic.types import StopReason
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
 
 from deskwire_server.llm.anthropic import FINISH_REASONS, AnthropicProvider, MessageDecoder
+from deskwire_server.llm.decoder import MalformedError
 from deskwire_server.llm.port import ChatMessage, CompletionRequest, ProviderError, ProviderEvent, ToolCall
 from deskwire_server.llm.prompt import with_passages
-from deskwire_server.llm.stream import MalformedError
 from tests.support.fake_provider import FakeProvider
 from tests.support.fake_provider.anthropic_wire import AnthropicWire
 from tests.support.fake_provider.providers import KEY, SEARCH, Connect, collect

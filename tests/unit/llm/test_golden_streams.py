@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from deskwire_server.llm.anthropic import MessageDecoder
+from deskwire_server.llm.decoder import Decoder
 from deskwire_server.llm.openai import ChatCompletionDecoder
 from deskwire_server.llm.port import Finished, ProviderEvent, TextChunk, ToolCallStarted
-from deskwire_server.llm.stream import Decoder
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 DECODERS: dict[str, Callable[[str, str], Decoder]] = {"openai": ChatCompletionDecoder, "anthropic": MessageDecoder}

@@ -10,6 +10,7 @@ import pydantic
 import pytest
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 
+from deskwire_server.llm.decoder import MalformedError
 from deskwire_server.llm.openai import DEFAULT_BASE_URL, FINISH_REASONS, ChatCompletionDecoder, OpenAIProvider
 from deskwire_server.llm.port import (
     ChatMessage,
@@ -22,7 +23,6 @@ from deskwire_server.llm.port import (
     ToolCall,
 )
 from deskwire_server.llm.prompt import with_passages
-from deskwire_server.llm.stream import MalformedError
 from tests.support.fake_provider.openai_wire import OpenAIWire
 from tests.support.fake_provider.providers import KEY, SEARCH
 

@@ -14,8 +14,9 @@ import pytest
 import structlog
 
 from deskwire_server.errors import InvalidArgument
+from deskwire_server.llm.endpoint import checked_base_url, checked_key
 from deskwire_server.llm.failures import MAX_RETRY_AFTER, MESSAGES, Kind, from_error_object, from_response, retry_after
-from deskwire_server.llm.http import Timeouts, checked_base_url, checked_key
+from deskwire_server.llm.http import Timeouts
 from deskwire_server.llm.port import Finished, ProviderError, ProviderEvent
 from deskwire_server.llm.stream import StreamingProvider
 from tests.support.fake_provider import FakeProvider, Script, ScriptedCall

@@ -10,7 +10,7 @@ from deskwire_server.llm.http import Timeouts
 from deskwire_server.llm.port import FinishReason, ProviderError, TextChunk
 from deskwire_server.llm.stream import StreamingProvider
 from tests.support.fake_provider import FakeProvider, Script
-from tests.support.fake_provider.providers import WIRES, Connect, ask, collect, finish_of, text_of
+from tests.support.fake_provider.providers import WIRES, Connect, ask, collect, finish_of, rested, text_of
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.parametrize("wire", WIRES)]
 
@@ -38,6 +38,7 @@ async def test_the_connection_serves_the_next_call(fake: FakeProvider, wire: str
     fake.enqueue(Script(text=TEXT, pace=0.01), Script(text="Again."))
     provider = connect(wire, fake, timeouts=Timeouts(pause=PAUSE))
     assert finish_of(await collect(provider)).reason is FinishReason.STOP
+    await rested(provider)
     assert text_of(await collect(provider)) == "Again."
     assert fake.requests[0].connection == fake.requests[1].connection
 

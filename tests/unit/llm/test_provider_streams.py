@@ -7,10 +7,8 @@ import datetime
 import ipaddress
 import ssl
 import time
-from functools import partial
 from pathlib import Path
 
-import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from deskwire_server.llm.port import Finished, FinishReason, TextChunk, ToolCall, ToolCallStarted, Usage
 from tests.support.fake_provider import FakeProvider, Script, ScriptedCall
-from tests.support.fake_provider.providers import SEARCH, WIRES, Connect, ask, collect, finish_of, text_of
+from tests.support.fake_provider.providers import SEARCH, WIRES, Connect, ask, collect, finish_of, rested, text_of
 from tests.support.fake_provider.wire import tokens
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.parametrize("wire", WIRES)]
@@ -97,6 +95,7 @@ async def test_a_connection_is_used_again(fake: FakeProvider, wire: str, connect
     provider = connect(wire, fake)
     for _ in range(3):
         await collect(provider)
+        await rested(provider)
     assert len({record.connection for record in fake.requests}) == 1
 
 
@@ -154,7 +153,7 @@ class TestHangingUp:
         self, fake: FakeProvider, wire: str, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server, client = tls_contexts(tmp_path)
-        monkeypatch.setattr("deskwire_server.llm.http.aiohttp.TCPConnector", partial(aiohttp.TCPConnector, ssl=client))
+        monkeypatch.setattr("deskwire_server.llm.wire.pool.trust", lambda: client)
         async with FakeProvider(tls=server) as secure:
             secure.enqueue(Script(), Script(text="one two three", stall_at=5))
             provider = connect(wire, secure)

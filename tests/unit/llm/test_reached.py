@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from deskwire_server.llm.port import ProviderError
@@ -24,7 +26,18 @@ async def test_nobody_listens(wire: str) -> None:
     async with FakeProvider() as fake:
         url = fake.url
 
-    assert not (await failed(wire, url)).reached
+    assert (await failed(wire, url)).reached is False
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_who_was_sent_the_call_says_nothing_and_is_gone(wire: str) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await failed(wire, f"http://127.0.0.1:{port}")).reached is None
 
 
 @pytest.mark.parametrize("wire", WIRES)
