@@ -6,8 +6,11 @@ import json
 from typing import Any
 from uuid import UUID, uuid4
 
+from deskwire_server.db.engine import Database
+from deskwire_server.turns.records import TurnRecords
 from tests.store.conftest import Roles
 from tests.store.turns import accept, change_owner, checkpoint, claim, finish
+from tests.support.postgres import TestPostgres
 
 ONE, TWO = uuid4(), uuid4()
 
@@ -60,6 +63,24 @@ async def test_an_attempt_that_called_nobody_costs_nothing(roles: Roles, tenant_
     await settle(roles, tenant_id, turn, 2, "first")
     await claim(roles.app, tenant_id, turn, TWO, 2)
     assert await usage(roles, turn) == [(2, "first", 5, 6, False)], "said before the next attempt began"
+
+
+async def test_a_call_that_may_have_been_made_is_kept_as_an_estimate(
+    roles: Roles, tenant_id: UUID, postgres: TestPostgres
+) -> None:
+    turn = (await accept(roles.app, tenant_id))["turn_id"]
+    await claim(roles.app, tenant_id, turn, ONE)
+    call = {"provider": "real", "model": "m", "input_tokens": 5, "output_tokens": 0, "cached_input_tokens": 0}
+    database = Database(postgres.app_url, pool_size=1)
+    try:
+        for _ in range(2):
+            await TurnRecords(database, ONE).settle(tenant_id, turn, 1, [{**call, "estimated": True}])
+    finally:
+        await database.close()
+    await claim(roles.app, tenant_id, turn, ONE, 1)
+    await finish(roles.app, tenant_id, turn, ONE, 2)
+
+    assert await usage(roles, turn) == [(1, "real", 5, 0, True), (2, "p", 1, 2, False)]
 
 
 async def test_an_answer_cut_off_by_an_agent_is_paid_for(roles: Roles, tenant_id: UUID) -> None:

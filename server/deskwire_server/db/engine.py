@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import orjson
+import structlog
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from deskwire_server.db import urls
+from deskwire_server.db.door import Door
 from deskwire_server.errors import Unavailable
+
+_log = structlog.get_logger(__name__)
 
 TENANT_SETTING = "deskwire.tenant_id"
 """Setting that the policies of row-level security read. Set inside each transaction, gone with it."""
 
 _SET_TENANT = text(f"SELECT set_config('{TENANT_SETTING}', :tenant, true)")
 _CONNECT = 3.0
+_KEPT_OPEN = 4
+"""Connections of the hot path that are opened at once, so that no user's statement waits for one."""
 _STILL_THERE = 2.0
 """Seconds between looks whether a connection that only listens is still there."""
+_SESSION = {"idle_in_transaction_session_timeout": "5s"}
+"""A worker that stands still in the middle of a transaction keeps others from its rows no longer than this."""
+STOPPED = (asyncio.CancelledError, TimeoutError)
+"""What ends a statement before Postgres has answered it."""
+_FAREWELL = 1.0
 _UNREACHABLE = (
     OSError,
     asyncio.TimeoutError,
@@ -35,6 +46,7 @@ _UNREACHABLE = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 
 
@@ -91,13 +103,15 @@ class Database:
     """Postgres as the application role, one pool for SQLAlchemy Core and one for statements of the hot path."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self._url = url
+        self._url = urls.for_asyncpg(url)
+        self._door = Door(is_unreachable)
         self._pool_size = pool_size
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._pool_lock = asyncio.Lock()
         self._at_hand: list[Any] = []
         """Connections of the pool that rest here: giving one back to the pool costs a task and a timer."""
         self._waiting = 0
+        self._rehearsals: list[Callable[[Any], Awaitable[None]]] = []
         self.engine: AsyncEngine = create_async_engine(
             urls.parse(url),
             pool_size=pool_size,
@@ -106,7 +120,9 @@ class Database:
             pool_pre_ping=False,
             json_serializer=_json,
             json_deserializer=orjson.loads,
-            connect_args={"timeout": 5, "command_timeout": 10},
+            async_creator=lambda: self._door.connect(
+                self._url, timeout=5, command_timeout=10, server_settings=_SESSION
+            ),
         )
         event.listen(self.engine.sync_engine, "handle_error", _drop_broken)
 
@@ -142,8 +158,13 @@ class Database:
             await connection.execute(f"BEGIN READ ONLY; SET LOCAL {TENANT_SETTING} = '{tenant_id}'; {settings}")
             try:
                 yield connection
-            finally:
+            except STOPPED:
+                # The connection is dropped, and its transaction with it.
+                raise
+            except BaseException:
                 await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("ROLLBACK")
 
     async def listen(self, channel: str, heard: Callable[[str], None]) -> None:
         """Give every notification of a channel to `heard`, on a connection of its own, until that is lost.
@@ -151,7 +172,7 @@ class Database:
         Raises `DatabaseUnavailable` then.
         """
         async with translated():
-            connection = await asyncpg.connect(urls.for_asyncpg(self._url), timeout=_CONNECT, command_timeout=_CONNECT)
+            connection = await self._door.connect(self._url, timeout=_CONNECT, command_timeout=_CONNECT)
             try:
                 await connection.add_listener(channel, lambda *notice: heard(notice[-1]))
                 while True:
@@ -161,18 +182,38 @@ class Database:
                 connection.terminate()
 
     async def close(self) -> None:
-        """Close both pools."""
-        await self.engine.dispose()
+        """Close both pools, whether Postgres answers or not."""
         if self._pool is not None:
             self._at_hand.clear()
             self._pool.terminate()
             self._pool = None
+        # Says goodbye to Postgres, and would wait for a frozen one to take note.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                await self.engine.dispose()
+
+    def rehearse(self, rehearsal: Callable[[Any], Awaitable[None]]) -> None:
+        """Have `rehearsal` run on each connection of the hot path before its first use; set before the first statement.
+
+        It prepares the statements that come often. One that Postgres refuses is left: the statement itself will tell.
+        """
+        self._rehearsals.append(rehearsal)
+
+    async def _make_ready(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        await _use_orjson(connection)
+        for rehearsal in self._rehearsals:
+            try:
+                await rehearsal(connection)
+            except asyncpg.PostgresError as error:
+                _log.info("statements could not be prepared ahead", error=str(error))
 
     def _hot(self) -> _Lent:
         return _Lent(self)
 
     async def take(self) -> Any:
         """A connection of the hot path, to be given to `give_back`."""
+        if self._pool is None:
+            await self._hot_pool()
         while self._at_hand:
             connection = self._at_hand.pop()
             if _is_open(connection):
@@ -194,17 +235,34 @@ class Database:
         if self._pool is None:
             async with self._pool_lock:
                 if self._pool is None:
-                    self._pool = await asyncpg.create_pool(
-                        urls.for_asyncpg(self._url),
-                        min_size=1,
+                    pool = await asyncpg.create_pool(
+                        self._url,
+                        # None that the pool would renew by itself, and past the door.
+                        min_size=0,
                         max_size=self._pool_size,
+                        connect=self._door.connect,
                         timeout=5,
                         command_timeout=10,
-                        init=_use_orjson,
+                        server_settings=_SESSION,
+                        init=self._make_ready,
                         connection_class=_HotConnection,
-                        max_inactive_connection_lifetime=300,
+                        # A connection that is opened anew, or a statement prepared anew, is waited for by a user.
+                        max_inactive_connection_lifetime=0,
+                        max_cached_statement_lifetime=0,
                     )
+                    try:
+                        self._at_hand += await self._opened(pool)
+                    except asyncio.CancelledError:
+                        pool.terminate()
+                        raise
+                    self._pool = pool
         return self._pool
+
+    async def _opened(self, pool: asyncpg.Pool[asyncpg.Record]) -> list[Any]:
+        """A few connections, as far as Postgres lets them in: whoever needs one is told why not."""
+        opening = (pool.acquire() for _ in range(min(_KEPT_OPEN, self._pool_size)))
+        made = await asyncio.gather(*opening, return_exceptions=True)
+        return [connection for connection in made if not isinstance(connection, BaseException)]
 
 
 class _Lent:
@@ -220,7 +278,18 @@ class _Lent:
         return self._connection
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, STOPPED):
+            drop(self._connection)
         await self._database.give_back(self._connection, sound=kind is None)
+
+
+def drop(connection: Any) -> None:
+    """Close a connection at once whose statement was stopped.
+
+    The driver would ask Postgres to stop as well, and wait for its word: of one that is frozen, for ever.
+    """
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 def _is_open(connection: Any) -> bool:

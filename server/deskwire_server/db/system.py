@@ -9,14 +9,16 @@ from typing import Any
 import asyncpg
 
 from deskwire_server.db import urls
-from deskwire_server.db.engine import DatabaseUnavailable, is_unreachable, translated
+from deskwire_server.db.door import Door
+from deskwire_server.db.engine import STOPPED, DatabaseUnavailable, drop, is_unreachable, translated
 
 
 class SystemDatabase:
     """A small pool for the housekeeping of one worker."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = urls.for_asyncpg(url)
+        self._door = Door(is_unreachable)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._lock = asyncio.Lock()
 
@@ -24,8 +26,15 @@ class SystemDatabase:
         """Run one statement in a transaction of its own. Raises `DatabaseUnavailable`."""
         async with translated():
             pool = await self._connected()
-            rows: list[asyncpg.Record] = await pool.fetch(query, *arguments)
-            return rows
+            connection = await pool.acquire()
+            try:
+                rows: list[asyncpg.Record] = await connection.fetch(query, *arguments)
+                return rows
+            except STOPPED:
+                drop(connection)
+                raise
+            finally:
+                await pool.release(connection)
 
     async def close(self) -> None:
         """Close the pool."""
@@ -37,7 +46,7 @@ class SystemDatabase:
         async with self._lock:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    urls.for_asyncpg(self._url), min_size=1, max_size=2, timeout=3, command_timeout=5
+                    self._url, min_size=0, max_size=2, connect=self._door.connect, timeout=3, command_timeout=5
                 )
             return self._pool
 
@@ -47,7 +56,8 @@ class SystemLine:
 
     def __init__(self, url: str, *, patience: float) -> None:
         """`patience` in seconds, to connect and for each statement."""
-        self._url = url
+        self._url = urls.for_asyncpg(url)
+        self._door = Door(is_unreachable)
         self._patience = patience
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._lock = asyncio.Lock()
@@ -57,7 +67,7 @@ class SystemLine:
         async with self._lock:
             try:
                 if self._connection is None or self._connection.is_closed():
-                    self._connection = await asyncpg.connect(urls.for_asyncpg(self._url), timeout=self._patience)
+                    self._connection = await self._door.connect(self._url, timeout=self._patience)
                 return await self._within_patience(self._connection.fetch(query, *arguments))
             except Exception as error:
                 if is_unreachable(error):

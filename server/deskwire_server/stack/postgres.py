@@ -37,7 +37,10 @@ _TUNING = {
     "cluster_name": "deskwire",
     "max_connections": "200",
     "shared_buffers": "128MB",
-    "max_wal_size": "1GB",
+    # After a checkpoint each page is written whole when it is first changed, so few of them are quicker than many.
+    "checkpoint_timeout": "15min",
+    "max_wal_size": "2GB",
+    "wal_buffers": "16MB",
     "wal_compression": "on",
     "random_page_cost": "1.1",
     "jit": "off",

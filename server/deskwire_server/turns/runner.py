@@ -214,8 +214,10 @@ class TurnRunner:
 
     async def drain(self, grace: float) -> None:
         """Let running turns end, at most for `grace` seconds; the rest is left to other workers."""
-        if self._tasks:
-            await asyncio.wait(list(self._tasks.values()), timeout=grace)
+        until = time.monotonic() + grace
+        # Also those that begin meanwhile: of calls that were on their way here, and queued behind others.
+        while self._tasks and (left := until - time.monotonic()) > 0:
+            await asyncio.wait(list(self._tasks.values()), timeout=left)
         self._leaving = True
         await monitor.end([*self._tasks.values(), *self._looks])
         await self._settling.close()

@@ -11,6 +11,7 @@ import asyncpg
 from deskwire_server.conversations.models import Conversation, conversation_from_row
 from deskwire_server.db.engine import Database
 from deskwire_server.llm.port import AnswerContext
+from deskwire_server.turns import statements
 from deskwire_server.turns.models import (
     Answer,
     AnswerOptions,
@@ -25,15 +26,6 @@ from deskwire_server.turns.models import (
     fields_of,
 )
 
-_ACCEPT = "SELECT * FROM turn_accept($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20)"
-# Accepts a message, begins its turn where nothing runs before it, and opens its stream: one round trip for all that a
-# question needs until its answer.
-_BEGIN = """
-    SELECT b.outcome, b.conversation_id, b.turn_id, b.question_id, b.answer_id, b.state, b.attempt, b.first_sequence,
-           b.queue_position, b.interrupted, b.parent_id, b.accepted_at, b.begun_sequence, b.question, b.options, b.context,
-           b.history, $2::text AS asker, b.turn_id AS active_turn_id, b.head_message_id, (b.conversation).*
-    FROM turn_begin($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21) b
-"""
 _BEGUN = (
     "attempt", "conversation_id", "question_id", "answer_id", "question", "options", "context", "history", "accepted_at"
 )  # fmt: skip
@@ -49,6 +41,7 @@ class TurnStore:
     def __init__(self, database: Database, worker_id: UUID) -> None:
         self._database = database
         self._worker_id = worker_id
+        database.rehearse(statements.rehearse)
 
     async def accept(
         self,
@@ -76,7 +69,7 @@ class TurnStore:
         else:
             target, text, replaces, regenerates = Target(command.conversation_id), "", None, command.message_id
         row = await self._database.fetchrow(
-            _ACCEPT if history is None else _BEGIN,
+            statements.ACCEPT if history is None else statements.BEGIN,
             tenant_id,
             user_id,
             sees_all,
@@ -125,12 +118,7 @@ class TurnStore:
     async def checkpoint(self, claim: Claim, text: str) -> str:
         """Keep the text so far. Returns `go`, `fenced`, or why the turn shall stop."""
         row = await self._database.fetchrow(
-            "SELECT turn_checkpoint($1,$2,$3,$4,$5) AS verdict",
-            claim.tenant_id,
-            claim.turn_id,
-            self._worker_id,
-            claim.attempt,
-            text,
+            statements.CHECKPOINT, claim.tenant_id, claim.turn_id, self._worker_id, claim.attempt, text
         )
         assert row is not None
         return str(row["verdict"])
@@ -139,7 +127,7 @@ class TurnStore:
         """End the turn. None when another attempt or worker holds it; else its event and the turn to begin next."""
         payload, message_state = _ending(answer)
         row = await self._database.fetchrow(
-            "SELECT * FROM turn_finish($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)",
+            statements.FINISH,
             claim.tenant_id,
             claim.turn_id,
             self._worker_id,
@@ -229,23 +217,14 @@ class TurnStore:
         self, tenant_id: UUID, user_id: str, sees_all: bool, conversation_id: UUID
     ) -> tuple[Conversation, asyncpg.Record] | None:
         """The conversation and its running turn (turn_id, answer_id, attempt, checkpoint; null when none)."""
-        row = await self._database.fetchrow(
-            "SELECT (w.conversation).*, w.turn_id, w.answer_id, w.attempt, w.checkpoint, w.active_turn_id, "
-            "w.head_message_id FROM watch_open($1,$2,$3,$4) w",
-            tenant_id,
-            user_id,
-            sees_all,
-            conversation_id,
-        )
+        row = await self._database.fetchrow(statements.WATCH, tenant_id, user_id, sees_all, conversation_id)
         return None if row is None else (conversation_from_row(row), row)
 
     async def events_after(
         self, tenant_id: UUID, conversation_id: UUID, after: int, limit: int = 200
     ) -> list[DurableEvent]:
         """Durable events behind a cursor, oldest first."""
-        rows = await self._database.fetch(
-            "SELECT * FROM events_after($1,$2,$3,$4)", tenant_id, conversation_id, after, limit
-        )
+        rows = await self._database.fetch(statements.EVENTS, tenant_id, conversation_id, after, limit)
         return [DurableEvent(r["sequence"], r["turn_id"], r["kind"], r["payload"], r["created_at"]) for r in rows]
 
 
