@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,8 +109,7 @@ from deskwire_server.turns.relay import Relay
 from deskwire_server.turns.runner import TurnRunner
 from deskwire_server.turns.store import TurnStore
 from deskwire_server.turns.tenure import Tenure
-from deskwire_server.understanding import Understanding
-from deskwire_server.understanding.analyses import warm_up as warm_up_analyses
+from deskwire_server.understanding import Understanding, loading
 
 SERVICES = tuple(
     descriptor.services_by_name[name].full_name
@@ -156,8 +154,6 @@ _OPTIONS = [
 ]
 _HOUSEKEEPING = 2.0
 _GAPS = 10.0
-_FOR_ANSWERS = ("markdown_it", "snowballstemmer")
-"""Imported when calls are answered already: the server is ready sooner, and the first question does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +222,7 @@ def build(
         refinement_budget=settings.intent_refinement_budget,
         worker_id=worker_id,
         pages=pages,
+        settings_of=tenants.settings_of,
     )
     runner = TurnRunner(
         store=turns,
@@ -270,6 +267,7 @@ def build(
     jobs = JobRunner(system_url, summaries.handlers, metrics)
 
     revocations = RevocationList(system)
+    warm_up(SERVICES)
     server = grpc.aio.server(interceptors=[_chain(settings, tenants, revocations, metrics)], options=_OPTIONS)
     health_servicer = health.aio.HealthServicer()
     parts = _Checks(database, redis, embedder)
@@ -281,6 +279,8 @@ def build(
         metrics=metrics,
     )
     default_provider = registry.default().name
+    # Whether every question is read here: what that takes is loaded once calls are answered, and no question waits.
+    reads = settings.analysis or settings.retrieval or default_provider == BUILTIN
     chat_servicer = ChatServicer(chat, conversations, degraded=health_service.degraded, provider=default_provider)
     conversation_servicer = ConversationServicer(conversations, pages)
     catching_up = CatchingUp(knowledge, tenants.served_lately, system, worker_id)
@@ -338,10 +338,8 @@ def build(
             catching_up.run,
             *([_once(understanding.warm_up)] if settings.analysis else []),
             _once(intents.warm_up),
-            _once(warm_up_analyses),
+            *([_once(loading.ready)] if reads else []),
             *intents.background,
-            _once(_import_for_answers),
-            _once(lambda: warm_up(SERVICES)),
             monitor.watch_loop(metrics),
         ),
         closers=(
@@ -447,11 +445,6 @@ def _embedder_settings(settings: Settings, redis: Redis | None) -> dict[str, Any
         "timeout": settings.provider_timeout,
         "max_retries": settings.provider_max_retries,
     }
-
-
-async def _import_for_answers() -> None:
-    for module in _FOR_ANSWERS:
-        await asyncio.to_thread(importlib.import_module, module)
 
 
 def _once(action: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from deskwire_server.deadline import where
 from deskwire_server.errors import Unavailable
 from deskwire_server.metrics import Metrics
 
@@ -47,14 +48,16 @@ async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     drivers use, and a loop would then go on for ever.
     """
     pending = {task for task in tasks if not task.done()}
-    for _ in range(_CANCELLATIONS):
+    for times in range(_CANCELLATIONS):
         if not pending:
             return
         for task in pending:
+            if times:
+                _log.warning("task_cancelled_again", task=task.get_name(), waits_at=where(task))
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_HEED)
     for task in pending:
-        _log.error("task_did_not_end", task=task.get_name())
+        _log.error("task_did_not_end", task=task.get_name(), waits_at=where(task))
 
 
 async def keep_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:

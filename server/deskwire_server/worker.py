@@ -10,7 +10,7 @@ import importlib
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import asyncpg
 import grpc
@@ -21,23 +21,30 @@ from deskwire_server import lazy
 
 with lazy.absent("rich"):  # Draws tracebacks, which logs have as plain text; 4 MB.
     import structlog
+with lazy.hollow("sqlalchemy.ext.asyncio", "scoping", "session"):  # All statements are Core's; the ORM takes 6 MB.
+    import sqlalchemy.ext.asyncio  # noqa: F401 (others import it again)
 
 from deskwire_server import app as application
 from deskwire_server import logs, monitor
 from deskwire_server.app import App
 from deskwire_server.db import engine
+from deskwire_server.deadline import Deadline
 from deskwire_server.http import app as side_app
 from deskwire_server.settings import Settings, is_loopback
 
 _log = structlog.get_logger(__name__)
 _LOOPBACK = "127.0.0.1"
-_YOUNG_OBJECTS = 20_000
+_YOUNG_OBJECTS = 50_000
 """Objects more than before that make the collector look."""
 _NOTICE = 2.0
 """Seconds that balancers get to see NOT_SERVING before calls are refused: two of Envoy's health intervals. A quarter of
 the grace where that is shorter."""
 _HURRIED = 1.5
 """Seconds of grace after SIGINT, with which a whole stack is stopped."""
+_PART_CLOSES = 2.0
+"""Seconds that each part has to close, whatever it waits for."""
+_OVERTIME = 5.0
+"""Seconds beyond the grace in which a worker ends by itself, or is ended."""
 _SIGN_OF_LIFE = 1.0
 
 
@@ -51,16 +58,19 @@ def main(settings: Settings | None = None) -> int:
         mask=settings.mask_pii_in_logs,
     )
     try:
-        return uvloop.run(serve(settings))
+        return uvloop.run(serve(settings, deadline=Deadline()))
     except RuntimeError as error:
         print(f"deskwire: {error}", file=sys.stderr)
         return 1
 
 
-async def serve(settings: Settings, build: Callable[[Settings], App] = application.build) -> int:
+async def serve(
+    settings: Settings, build: Callable[[Settings], App] = application.build, *, deadline: Deadline | None = None
+) -> int:
     """Serve until a signal comes, then drain. Raises `RuntimeError` with a sentence when it can't start.
 
-    `build` makes the worker that is served.
+    `build` makes the worker that is served. `deadline` is set when the signal comes: it holds for the whole process,
+    which ends then even where something in it never does.
     """
     stopping, hurrying = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -73,25 +83,25 @@ async def serve(settings: Settings, build: Callable[[Settings], App] = applicati
     port = _listen(worker.server, host, settings)
     await worker.server.start()
     tasks = [
-        asyncio.create_task(monitor.keep_running(getattr(each, "__qualname__", "loop"), each))
+        asyncio.create_task(monitor.keep_running(name := getattr(each, "__qualname__", "loop"), each), name=name)
         for each in worker.background
     ]
     side = _side_server(settings, worker, host)
     side_task = asyncio.create_task(side.serve(sockets=[_bind(host, settings.worker_http_port)]))
     _log.info("serving", grpc_port=port, http_port=settings.worker_http_port, provider=worker.registry.default().name)
-    if settings.hang_limit:
-        tasks.append(asyncio.create_task(_end_when_hung(settings.hang_limit)))
+    hang_watch = [asyncio.create_task(_end_when_hung(settings.hang_limit))] if settings.hang_limit else []
     try:
         await stopping.wait()
         side.should_exit = True
-        await _leave(worker, settings.drain_grace, hurrying)
+        # Both watch over the process by the same means.
+        await monitor.end(hang_watch)
+        await _leave(worker, settings.drain_grace, hurrying, deadline)
     finally:
         side.should_exit = True
         await side_task
-        await monitor.end(tasks)
+        await monitor.end([*tasks, *hang_watch])
         for close in worker.closers:
-            with contextlib.suppress(Exception):
-                await close()
+            await _close(close)
     _log.info("stopped")
     return 0
 
@@ -140,9 +150,11 @@ def _set_both(*events: asyncio.Event) -> None:
         event.set()
 
 
-async def _leave(worker: App, grace: float, hurrying: asyncio.Event) -> None:
+async def _leave(worker: App, grace: float, hurrying: asyncio.Event, deadline: Deadline | None) -> None:
     """Drain, in a hurry once that is asked for."""
     if not hurrying.is_set():
+        if deadline is not None:
+            deadline.set(grace + _OVERTIME)
         draining, hurried = asyncio.create_task(_drain(worker, grace)), asyncio.create_task(hurrying.wait())
         await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
@@ -151,6 +163,8 @@ async def _leave(worker: App, grace: float, hurrying: asyncio.Event) -> None:
             return
         draining.cancel()
         await asyncio.gather(draining, return_exceptions=True)
+    if deadline is not None:
+        deadline.set(min(grace, _HURRIED) + _OVERTIME)
     await _drain(worker, min(grace, _HURRIED))
 
 
@@ -164,7 +178,17 @@ async def _drain(worker: App, grace: float) -> None:
     # What is left of the turns is free from now on: others need not wait for the lease to lapse.
     await monitor.attempt(worker.lease.resign)
     worker.hub.drain()
-    await worker.server.stop(grace / 4)
+    stopping = asyncio.create_task(worker.server.stop(grace / 4), name="server-stop")
+    await asyncio.wait([stopping], timeout=grace / 4 + _PART_CLOSES)
+
+
+async def _close(close: Callable[[], Awaitable[None]]) -> None:
+    """Release a part. One that waits for something frozen is left."""
+    closing = asyncio.ensure_future(close())
+    await asyncio.wait([closing], timeout=_PART_CLOSES)
+    await monitor.end([closing])
+    if closing.done() and not closing.cancelled() and (error := closing.exception()) is not None:
+        _log.warning("part_not_closed", error=repr(error))
 
 
 async def _end_when_hung(limit: float) -> None:

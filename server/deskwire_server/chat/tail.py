@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -31,6 +32,8 @@ from deskwire_server.turns.models import (
 from deskwire_server.turns.store import TurnStore
 
 _PAGE = 200
+_STEPS_TO_THE_PROVIDER = 2
+"""Turns of the event loop from a turn's beginning to its call: that of the turn's task, and of the one that answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,9 @@ class Tail:
         else:
             for known in opening.events:
                 self._note(known)
+            for _ in range(_STEPS_TO_THE_PROVIDER):
+                # The turn has just begun: its question leaves before anything is told of it, as its way is the longest.
+                await asyncio.sleep(0)
             yield [Connected(conversation, latency), *opening.events, *opening.live]
         started = quiet_since = polled_at = time.monotonic()
         while not self._is_done():

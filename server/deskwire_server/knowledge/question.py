@@ -12,12 +12,15 @@ from deskwire_server.embeddings.port import Vectors
 from deskwire_server.knowledge import search_store
 from deskwire_server.knowledge.followup import CLEAR_COSINE, LEANING, UNSURE, stand_alone
 from deskwire_server.knowledge.search_store import Corpus
-from deskwire_server.knowledge.spelling import corrected, correction, slips
+from deskwire_server.knowledge.spelling import corrected, correction, is_loaded, slips
 from deskwire_server.knowledge.text import stems
 from deskwire_server.knowledge.translation import in_english
+from deskwire_server.understanding import loading
 from deskwire_server.understanding.language import detect_language
 
 _MAX_TERMS = 32
+_LONG = 600
+"""Characters from which on a question is read in a thread."""
 _USUAL_LANGUAGES = ("en",)
 """Words are stemmed for these at first, so that counts and words are looked up at once."""
 _MAX_SLIPS = 5
@@ -47,6 +50,8 @@ class Question:
     """In how many passages each term occurs."""
     degraded: bool = False
     """Whether the embedder was away."""
+    text: str = ""
+    """The question alone, slips corrected; untranslated."""
 
     def weight_of(self, form: Form, nearest: float) -> float:
         """Weight of `form`, when the first wording's nearest passage has the cosine `nearest`."""
@@ -62,42 +67,47 @@ async def understood(
 
     A question in a language that the tenant does not write is put into English words where the tenant writes English.
     """
+    await loading.ready()
     standing = stand_alone(text, history)
     whole = standing.text if standing is not None and standing.leans else text
-    asked = _terms(whole, _USUAL_LANGUAGES).keys()
+    asked = (await _terms(whole, _USUAL_LANGUAGES)).keys()
     corpus, occurrences = await search_store.look_up(database, tenant_id, list(asked))
     if not corpus.chunks:
-        return Question((Form(text, {}),), corpus, {})
+        return Question((Form(text, {}),), corpus, {}, text=text)
     languages = corpus.languages
     if languages != _USUAL_LANGUAGES:
-        asked = _terms(whole, languages).keys()
+        asked = (await _terms(whole, languages)).keys()
         occurrences = await _occurrences(database, tenant_id, asked)
     language = detect_language(whole, default="")
     # In a language that the tenant does not write, where it writes English.
     foreign = language if language and language not in languages and "en" in languages else ""
+    corrected_text = text
     if foreign:
-        text = in_english(text, foreign, occurrences) or text
-        whole = in_english(whole, foreign, occurrences) or whole
+        # In a thread: the first question in a language loads its glossary.
+        text, whole = await asyncio.to_thread(_in_english, text, whole, foreign, occurrences)
     else:
         language = language if whole == text else detect_language(text, default="")
-        text = await _without_slips(database, tenant_id, text, language, occurrences)
+        text = corrected_text = await _without_slips(database, tenant_id, text, language, occurrences)
     context = " ".join(context_terms).replace("_", " ").replace("-", " ")
-    terms = _terms(text, languages)
-    for term in _terms(context, languages):
+    terms = await _terms(text, languages)
+    for term in await _terms(context, languages):
         terms.setdefault(term, _CONTEXT_WEIGHT)
     forms = [Form(f"{text} {context}".strip(), terms)]
     if standing is not None and standing.leans:
-        forms.append(Form(whole, _terms(whole, languages), leans=True))
+        forms.append(Form(whole, await _terms(whole, languages), leans=True))
     unseen = {term for form in forms for term in form.terms} - asked
     if unseen:
         occurrences |= await _occurrences(database, tenant_id, unseen)
-    return Question(tuple(forms), corpus, occurrences)
+    return Question(tuple(forms), corpus, occurrences, text=corrected_text)
 
 
 async def _without_slips(
     database: Database, tenant_id: UUID, text: str, language: str, occurrences: Mapping[str, int]
 ) -> str:
-    found = slips(text, language, occurrences)[:_MAX_SLIPS]
+    if len(text) < _LONG and is_loaded():
+        found = slips(text, language, occurrences)[:_MAX_SLIPS]
+    else:
+        found = (await asyncio.to_thread(slips, text, language, occurrences))[:_MAX_SLIPS]
     if not found:
         return text
     async with database.reading(tenant_id) as connection:
@@ -111,6 +121,15 @@ async def _occurrences(database: Database, tenant_id: UUID, terms: Iterable[str]
         return await search_store.occurrences(connection, tenant_id, list(terms))
 
 
-def _terms(text: str, languages: Sequence[str]) -> dict[str, float]:
+def _in_english(text: str, whole: str, language: str, known: Mapping[str, int]) -> tuple[str, str]:
+    translated = in_english(text, language, known) or text
+    return translated, translated if whole == text else in_english(whole, language, known) or whole
+
+
+async def _terms(text: str, languages: Sequence[str]) -> dict[str, float]:
+    return _terms_of(text, languages) if len(text) < _LONG else await asyncio.to_thread(_terms_of, text, languages)
+
+
+def _terms_of(text: str, languages: Sequence[str]) -> dict[str, float]:
     found = dict.fromkeys((term for language in languages for term in stems(text, language)), 1.0)
     return dict(list(found.items())[:_MAX_TERMS])

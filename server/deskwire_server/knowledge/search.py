@@ -16,10 +16,11 @@ from deskwire_server.db.engine import Database
 from deskwire_server.embeddings.errors import EmbedderUnavailable
 from deskwire_server.embeddings.shelf import Shelf
 from deskwire_server.knowledge import lexical, search_store
+from deskwire_server.knowledge.asking import asked
 from deskwire_server.knowledge.audience import Reader
 from deskwire_server.knowledge.models import Article, FoundPassage, SearchFilter, SearchHit, SearchQuery, SearchResults
 from deskwire_server.knowledge.parse import plain
-from deskwire_server.knowledge.question import Question, understood
+from deskwire_server.knowledge.question import Form, Question, understood
 from deskwire_server.knowledge.ranking import Ranked, known_share, merged, rank, relevances, word_weights
 from deskwire_server.knowledge.search_store import CANDIDATES, Candidate, Connection, Restriction, Scope, VectorSpace
 from deskwire_server.knowledge.sentences import sentences
@@ -30,7 +31,7 @@ from deskwire_server.llm.port import Passage
 _PASSAGES_PER_HIT = 3
 _MAX_SNIPPET = 400
 _PASSAGES_PER_ARTICLE = 3
-_SHOWN_AT_ONCE = 12
+_SHOWN_AT_ONCE = 3
 """Articles whose snippets are cut within one step of the event loop; for more a thread does it."""
 _MOST_LOOKED_AT = 4_000
 """Passages that hold words of the question and are asked whether they may be found."""
@@ -43,6 +44,8 @@ class _Outcome:
     candidates: Mapping[UUID, Candidate]
     relevance: Mapping[UUID, float]
     """Of each article."""
+    weightiest: tuple[Form, Sequence[Candidate], Ranked] | None = None
+    """The wording that counted most, with what was found for it; None where nothing may be found."""
 
 
 class Searcher:
@@ -87,12 +90,14 @@ class Searcher:
             )
         rows = [texts[key] for key in chosen if key in texts and texts[key].article_id in articles]
         known = known_share(question.forms[0].terms, question.occurrences, question.corpus)
+        told = asked(question, *outcome.weightiest) if outcome.weightiest is not None else None
         return tuple(
             Passage(
                 number=number, article_id=str(row.article_id), chunk_id=str(row.chunk_id), start=row.start, end=row.end,
                 title=articles[row.article_id].title, heading_path=row.heading_path, url=articles[row.article_id].url,
                 source_path=articles[row.article_id].source_path, text=row.text,
                 relevance=_passage_relevance(outcome, row.chunk_id), known=known,
+                asked=told,
             )
             for number, row in enumerate(rows, start=1)
         )  # fmt: skip
@@ -131,6 +136,7 @@ class Searcher:
     ) -> _Outcome:
         candidates: dict[UUID, Candidate] = {}
         rankings: list[tuple[Ranked, float]] = []
+        read: list[tuple[Form, list[Candidate]]] = []
         where = await search_store.scope(connection, tenant_id, question.corpus, restriction)
         for form in question.forms if where.passages else ():
             weight = question.weight_of(form, rankings[0][0].nearest if rankings else 0.0)
@@ -145,8 +151,13 @@ class Searcher:
             if rankings:
                 rankings[0] = (rankings[0][0], 1 - weight)
             rankings.append((rank(found, weights, question.corpus, form.vector), weight))
+            read.append((form, found))
         ranked = merged(rankings)
-        return _Outcome(ranked, candidates, relevances(ranked, by_meaning=question.forms[0].vector is not None))
+        relevance = relevances(ranked, by_meaning=question.forms[0].vector is not None)
+        if not rankings:
+            return _Outcome(ranked, candidates, relevance)
+        (form, found), (own, _) = max(zip(read, rankings, strict=True), key=lambda one: one[1][1])
+        return _Outcome(ranked, candidates, relevance, (form, found, own))
 
 
 def _hits(

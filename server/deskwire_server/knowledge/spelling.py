@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-
-from rapidfuzz.distance import OSA
 
 from deskwire_server.embeddings.minilm import ModelMissingError, model_folder
 from deskwire_server.knowledge.text import stem
@@ -17,6 +16,9 @@ _LEAST = 4
 """Shorter words have too many neighbours."""
 _TWO_EDITS = 8
 """Words of this length may have two slips."""
+_FIRST_WORD, _COMMON_WORDS, _VOCABULARY = 1_990, 50, 27_000
+"""Place of the vocabulary's first word, how many of them are the commonest, and how many there are."""
+_ENDINGS = (("s", ""), ("es", ""), ("ed", ""), ("ed", "e"), ("d", ""), ("ing", ""), ("ing", "e"))
 _KNOWN_SHARE = 0.5
 """With fewer known words a text whose language can't be told is none that can be corrected."""
 
@@ -45,7 +47,7 @@ def slips(question: str, language: str, known_stems: Mapping[str, int]) -> list[
         word = match.group().lower()
         if len(word) < _LEAST:
             continue
-        if stem(word) in known_stems or _is_english(word):
+        if stem(word) in known_stems or is_english(word):
             known += 1
         elif match.group().islower() or (match.start() == 0 and match.group()[1:].islower()):
             found.append(Slip(word, 2 if len(word) >= _TWO_EDITS else 1))
@@ -54,6 +56,8 @@ def slips(question: str, language: str, known_stems: Mapping[str, int]) -> list[
 
 def correction(slip: Slip, tenant_words: Mapping[str, int]) -> str | None:
     """The word meant by `slip`: the nearest of the tenant's (with its passages), else of the English vocabulary."""
+    from rapidfuzz.distance import OSA
+
     best: tuple[float, str] | None = None
     slip_stem = stem(slip.word)
     for word, passages in tenant_words.items():
@@ -75,11 +79,28 @@ def corrected(question: str, corrections: Mapping[str, str]) -> str:
     return _WORD.sub(lambda match: corrections.get(match.group().lower(), match.group()), question)
 
 
-def _is_english(word: str) -> bool:
+def is_loaded() -> bool:
+    """Whether the English vocabulary is at hand; loading it takes some 50 ms."""
+    return _english.cache_info().currsize > 0
+
+
+def is_english(word: str) -> bool:
+    """Whether `word`, in lower case, is of the English vocabulary. False for all where the model is not installed."""
     vocabulary = _english()
     if word in vocabulary:
         return True
     return any(word.endswith(ending) and word[: -len(ending)] in vocabulary for ending in ("s", "es", "ed", "d", "ing"))
+
+
+def rarity(word: str) -> float:
+    """How rare `word`, in lower case, is in English: 0 for the commonest, 1 for those that the vocabulary lacks."""
+    vocabulary = _english()
+    forms = [word, *(word[: -len(end)] + new for end, new in _ENDINGS if word.endswith(end))]
+    order = next((vocabulary[form] for form in forms if form in vocabulary), None)
+    if order is None:
+        return 1.0
+    place = max(order - _FIRST_WORD, _COMMON_WORDS)
+    return min(1.0, math.log(place / _COMMON_WORDS) / math.log(_VOCABULARY / _COMMON_WORDS))
 
 
 def _english_like(word: str) -> list[tuple[str, int]]:

@@ -30,7 +30,7 @@ from deskwire_server.auth.caller import Role
 from deskwire_server.errors import AlreadyExists
 from deskwire_server.knowledge import passage_store
 from deskwire_server.knowledge.audience import EDITOR, Audience, Reader
-from deskwire_server.knowledge.models import Article, PreparedArticle, article_embeddings, articles
+from deskwire_server.knowledge.models import Article, PreparedArticle, article_embeddings, articles, knowledge_stats
 
 _LISTED = tuple(column for column in articles.c if column.name not in ("content", "content_hash", "tenant_id"))
 _WHOLE = (*_LISTED, articles.c.content)
@@ -160,7 +160,13 @@ async def change(
         .values(**values, version=articles.c.version + 1, updated_at=func.now()).returning(*_WHOLE)
     )  # fmt: skip
     row = (await connection.execute(query)).first()
-    return _article(row) if row is not None else None
+    if row is None:
+        return None
+    # As changes of passages do: whoever keeps what it read of the articles looks at this row for changes.
+    await connection.execute(
+        update(knowledge_stats).where(knowledge_stats.c.tenant_id == tenant_id).values(chunks=knowledge_stats.c.chunks)
+    )
+    return _article(row)
 
 
 async def remove(connection: AsyncConnection, tenant_id: UUID, article_id: UUID) -> bool:

@@ -21,6 +21,8 @@ class GazetteerEntry:
     """As the tenant writes it: `Google Ads`."""
     aliases: tuple[str, ...] = ()
     """Other ways to write it."""
+    is_exact: bool = False
+    """Whether it is found only as it is written, with its capitals: for names that are everyday words as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,10 @@ class Gazetteer:
                 continue
             key = tuple(piece for piece, _, _ in pieces[index : index + length])
             entry = self._entries.get(key) or self._joined[key[0]]
-            yield GazetteerHit(pieces[index][1], pieces[index + length - 1][2], entry)
+            start, end = pieces[index][1], pieces[index + length - 1][2]
             index += length
+            if not entry.is_exact or text[start:end] == entry.name:
+                yield GazetteerHit(start, end, entry)
 
     def _match(self, pieces: list[tuple[str, int, int]], index: int) -> int:
         """Pieces of the longest name that begins at `index`; 0 for none."""

@@ -42,11 +42,17 @@ def inputs(values: Values, vector: Values | None) -> Values:
     return values if vector is None else np.concatenate([values, EMBEDDING_SCALE * vector])
 
 
-def probabilities(task: str, values: Values, vector: Values | None) -> dict[str, float]:
-    """Probability of each label of `task`; without a vector of the local embedder by features alone."""
+def probabilities(task: str, values: Values, vector: Values | None, *, is_foreign: bool = False) -> dict[str, float]:
+    """Probability of each label of `task`; without a vector of the local embedder by features alone.
+
+    `is_foreign` tells that the message is not in English: what words weigh is the same there, how sure they are is not.
+    """
     if vector is not None and vector.shape != (EMBEDDER_DIMENSIONS,):
         vector = None
-    head = _heads()[f"{task}.{'words' if vector is None else 'full'}"]
+    heads = _heads()
+    head = heads[f"{task}.words"] if vector is None else heads[f"{task}.full"]
+    if vector is None and is_foreign:
+        head = heads.get(f"{task}.foreign", head)
     return head.probabilities(inputs(values, vector))
 
 

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from deskwire_server.embeddings.port import Embedder
 from deskwire_server.errors import Unavailable
+from deskwire_server.understanding import loading
 from deskwire_server.understanding.actions import SuggestedAction
 from deskwire_server.understanding.entities import find_entities
+from deskwire_server.understanding.gazetteer import Gazetteer
 from deskwire_server.understanding.intents import FALLBACK_INTENT, Intent, starter_intents
 from deskwire_server.understanding.language import detect
 
@@ -73,15 +75,18 @@ class Understanding:
         if self._embedder is not None:
             await self._load(self._embedder)
 
-    async def analyse(self, text: str, history: Sequence[str] = ()) -> Understood:
+    async def analyse(
+        self, text: str, history: Sequence[str] = (), *, gazetteer: Gazetteer | None = None
+    ) -> Understood:
         """What `text` wants. `history` are the user's earlier messages, oldest first; a short message leans on it.
 
-        Never fails for want of an embedder.
+        `gazetteer` holds names of the tenant, which are among the entities then. Never fails for want of an embedder.
         """
+        await loading.ready()
         if len(text) < _LONG:
-            language, entities = detect(text), find_entities(text)
+            language, entities = detect(text), find_entities(text, gazetteer)
         else:
-            language, entities = await asyncio.to_thread(lambda: (detect(text), find_entities(text)))
+            language, entities = await asyncio.to_thread(lambda: (detect(text), find_entities(text, gazetteer)))
         intent, confidence = await self._classify(text)
         if confidence < _LEAST_CONFIDENCE and history and len(_WORD.findall(text)) <= _LEANING_WORDS:
             earlier, earlier_confidence = await self._classify(history[-1])

@@ -13,6 +13,7 @@ import pytest
 
 from deskwire_server.embeddings.port import Vectors
 from deskwire_server.errors import InvalidArgument, Unavailable
+from deskwire_server.understanding import loading
 from deskwire_server.understanding.analyses import (
     BUILTIN,
     AccountSignals,
@@ -20,7 +21,6 @@ from deskwire_server.understanding.analyses import (
     PastMessage,
     Registry,
     results_as_json,
-    warm_up,
     with_vectors,
 )
 from deskwire_server.understanding.analyses.confusion import ConfusionAnalysis, ConfusionResult
@@ -221,7 +221,7 @@ async def test_a_users_set_language_counts_where_the_text_tells_none() -> None:
 
 
 async def test_the_longest_message_takes_little_and_does_not_block() -> None:
-    await warm_up()
+    await loading.ready()
     text = ("I can't log in to the Acme portal since Monday, error 403 again and again. " * 120)[:8_000]
     ticks = 0
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 from deskwire_server.llm.builtin.question import Question
-from deskwire_server.llm.builtin.scoring import Read, Scored
-from deskwire_server.llm.builtin.terms import coverage
-from deskwire_server.llm.port import Passage
+from deskwire_server.llm.builtin.scoring import Read, Scored, gives_kind
+from deskwire_server.llm.builtin.terms import coverage, is_stop_word
+from deskwire_server.llm.port import Asked, AskedWord, Passage
 
 _MOST_NAMES = 2
 _NEAR = 0.3
 """Relevance from which an article counts as near."""
+_MANY_WORDS = 20
+_FIRST = 6
+"""Units of an answer that are looked at for an amount or a time."""
+_LEAST_RARITY = 0.2
+"""What the commonest word tells, against 1.2 of the rarest."""
+_BESIDE = 0.3
+"""Weight of a word outside the sentences that ask."""
+_THEIRS = re.compile(
+    r"\b(?:do|does|did|can|could|would|will|have) (?:you|it|they)\b|\b(?:is|are) there\b|\bhave you\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,29 @@ class Signs:
     """Share of the weight of the question's words that occur anywhere in the tenant's articles."""
     near: float
     """0 where nothing relevant was found, 1 from a relevance of 0.3: far below it, little else counts."""
+    long: float
+    """Logarithm of the number of the question's words, 1 for some twenty: the more it tells, the less of it must be
+    found word by word."""
+    theirs: float
+    """0 when it asks what the provider of the product has or does, which no neighbouring subject answers."""
+    kind: float
+    """0 when it asks for an amount or a time and nothing to be quoted has one."""
+    nearest: float
+    """Cosine of the nearest passage."""
+    ahead: float
+    """How far the nearest passage stands out from all that was found."""
+    alone: float
+    """Whether one article fits and the others do not."""
+    asked: float
+    """Share of the weight of the words that ask which one passage holds."""
+    complete: float
+    """1 when the best article holds all telling words, less by the weight of the two weightiest that it lacks."""
+    meant: float
+    """How near the weightiest word that nothing resembles, in its context, comes to being met."""
+    least: float
+    """Likeness of the word that is met least."""
+    likest: float
+    """How well the likest unit meets the two weightiest words that it meets least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +96,25 @@ class Judge:
         return confidence < self.threshold
 
 
+NO_SIGNS = Signs(*[0.0] * len(fields(Signs)))
+WITH_WORDS = Judge(bias=0.0, weights=NO_SIGNS, threshold=0.5, hopeless=0.08)
+"""Where the embedder compares single words."""
 WITH_VECTORS = Judge(
     bias=-8.11,
-    weights=Signs(
-        likeness=0.17, relevance=0.58, lead=1.91, words=0.68, names=3.12, open=0.58, held=1.59, known=2.16, near=1.47
+    weights=replace(
+        NO_SIGNS, likeness=0.17, relevance=0.58, lead=1.91, words=0.68, names=3.12, open=0.58, held=1.59, known=2.16,
+        near=1.47,
     ),
     threshold=0.52,
     hopeless=0.08,
-)
+)  # fmt: skip
 WITHOUT_VECTORS = Judge(
     bias=-3.23,
-    weights=Signs(
-        likeness=0.0, relevance=1.31, lead=0.0, words=1.45, names=1.94, open=1.16, held=0.0, known=0.0, near=0.0
-    ),
+    weights=replace(NO_SIGNS, relevance=1.31, words=1.45, names=1.94, open=1.16),
     threshold=0.42,
     hopeless=0.15,
 )
-FOREIGN = Judge(
-    bias=-1.25,
-    weights=Signs(likeness=2.9, relevance=2.6, lead=0.0, words=0.0, names=0.0, open=0.0, held=0.0, known=0.0, near=0.0),
-    threshold=0.48,
-    hopeless=0.3,
-)
+FOREIGN = Judge(bias=-1.25, weights=replace(NO_SIGNS, likeness=2.9, relevance=2.6), threshold=0.48, hopeless=0.3)
 """For a question that is not in the passages' language: its words tell nothing, and cosines are lower."""
 
 
@@ -91,14 +122,19 @@ def judge_for(scored: Scored, *, foreign: bool) -> Judge:
     """The model for what is known."""
     if foreign:
         return FOREIGN
+    if scored.matched is not None:
+        return WITH_WORDS
     return WITH_VECTORS if scored.has_vectors else WITHOUT_VECTORS
 
 
-def signs_of(question: Question, read: Read, scored: Scored, passages: Sequence[Passage]) -> Signs:
-    """The signs of one request that has passages."""
+def signs_of(question: Question, read: Read, scored: Scored, passages: Sequence[Passage], rows: Sequence[int]) -> Signs:
+    """The signs of one request that has passages, of which the units `rows` are to be quoted."""
     best, second = _best_two(passages)
     terms = (*read.terms, *read.context_terms)
     anywhere = frozenset[str]().union(*read.passage_terms)
+    asked = passages[0].asked
+    words = _telling(asked)
+    meant, least, likest = _met(words, scored.matched or {})
     return Signs(
         likeness=float(scored.likeness.max()) if scored.units else 0.0,
         relevance=best,
@@ -109,6 +145,44 @@ def signs_of(question: Question, read: Read, scored: Scored, passages: Sequence[
         held=float(scored.passage_words.max(initial=0.0)) if question.asks_whether else 1.0,
         known=min(passage.known for passage in passages),
         near=min(1.0, best / _NEAR),
+        long=math.log(1 + len(asked.words if asked is not None else ())) / math.log(_MANY_WORDS),
+        theirs=0.0 if _THEIRS.search(asked.asking if asked is not None else question.text) else 1.0,
+        kind=1.0 if gives_kind(question, [scored.units[row] for row in rows[:_FIRST]]) else 0.0,
+        nearest=asked.nearest if asked is not None else 0.0,
+        ahead=asked.ahead if asked is not None else 0.0,
+        alone=asked.alone if asked is not None else 0.0,
+        asked=asked.held if asked is not None else 1.0,
+        complete=1.0 - sum(_weightiest(0.0 if word.held else _told(word) for word in words)),
+        meant=meant,
+        least=least,
+        likest=likest,
+    )
+
+
+def _telling(asked: Asked | None) -> tuple[AskedWord, ...]:
+    return tuple(word for word in asked.words if not is_stop_word(word.word, "en")) if asked is not None else ()
+
+
+def _told(word: AskedWord) -> float:
+    """How much `word` tells of what is asked."""
+    return word.weight * (_LEAST_RARITY + word.rarity) * (1.0 if word.asking else _BESIDE)
+
+
+def _weightiest(weights: Iterable[float]) -> list[float]:
+    return sorted(weights, reverse=True)[:2]
+
+
+def _met(words: Sequence[AskedWord], matched: Mapping[str, tuple[float, float]]) -> tuple[float, float, float]:
+    """`meant`, `least` and `likest` of the signs."""
+    found = [
+        (word.weight * (_LEAST_RARITY + word.rarity), *matched[word.word]) for word in words if word.word in matched
+    ]
+    if not found:
+        return 0.5, 0.5, 0.5
+    return (
+        1.0 - max(weight * (1 - anywhere) for weight, anywhere, _ in found),
+        min(anywhere for _, anywhere, _ in found),
+        1.0 - sum(_weightiest(weight * (1 - near) for weight, _, near in found)),
     )
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from deskwire_server.embeddings.port import Embedder
+from deskwire_server.embeddings.port import Embedder, Matcher
 from deskwire_server.errors import Unavailable
 from deskwire_server.llm.builtin import compose
 from deskwire_server.llm.builtin.choose import choose
@@ -20,9 +17,19 @@ from deskwire_server.llm.builtin.evidence import Signs, judge_for, signs_of
 from deskwire_server.llm.builtin.followups import follow_ups
 from deskwire_server.llm.builtin.frames import DEFAULT_LANGUAGE, FRAMES, frames_for
 from deskwire_server.llm.builtin.question import Question, read_question
-from deskwire_server.llm.builtin.scoring import Read, Scored, read_passages, score, texts_to_embed
+from deskwire_server.llm.builtin.scoring import Meanings, Read, Scored, read_passages, score, texts_to_embed
 from deskwire_server.llm.builtin.smalltalk import SmallTalk, reply, small_talk
-from deskwire_server.llm.port import CompletionRequest, Finished, FinishReason, Passage, ProviderEvent, TextChunk, Usage
+from deskwire_server.llm.port import (
+    ChatMessage,
+    CompletionRequest,
+    Finished,
+    FinishReason,
+    Passage,
+    ProviderEvent,
+    TextChunk,
+    Usage,
+)
+from deskwire_server.understanding import loading
 from deskwire_server.understanding.language import base_language, detect, detect_language
 
 NAME = "builtin"
@@ -35,8 +42,6 @@ _WORK_INLINE = 600
 _MOST_CONTRADICTIONS = 2
 _SURE_OF_LANGUAGE = 0.35
 _CHUNK = re.compile(r"\s*\S+\s*")
-
-_Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ class BuiltinProvider:
         )
 
     async def _answer(self, request: CompletionRequest) -> _Answer:
+        await loading.ready()
         text = request.messages[-1].content if request.messages else ""
         talk = small_talk(text)
         if talk is not None:
@@ -128,44 +134,48 @@ class BuiltinProvider:
 
     async def weigh(self, request: CompletionRequest) -> Weighed:
         """What the passages of `request`, of which there must be some, hold for its last message."""
+        await loading.ready()
         text = request.messages[-1].content if request.messages else ""
-        question, passages = read_question(request.messages, question_language(text, request)), request.passages
+        passages = request.passages
+        question = read_question(_without_slips(request), question_language(text, request))
         if sum(len(passage.text) for passage in passages) <= _WORK_INLINE:
             read = read_passages(question, passages)
-            return _weigh(question, passages, read, *await self._vectors(question, read, passages))
+            return _weigh(question, passages, read, await self._meanings(read, passages))
         read = await asyncio.to_thread(read_passages, question, passages)
-        vectors, query = await self._vectors(question, read, passages)
-        return await asyncio.to_thread(_weigh, question, passages, read, vectors, query)
+        meanings = await self._meanings(read, passages)
+        return await asyncio.to_thread(_weigh, question, passages, read, meanings)
 
-    async def _vectors(
-        self, question: Question, read: Read, passages: Sequence[Passage]
-    ) -> tuple[Mapping[int, _Vector] | None, _Vector | None]:
-        """Vectors of the likeliest units and of the question; none of them where the embedder can't help in time."""
+    async def _meanings(self, read: Read, passages: Sequence[Passage]) -> Meanings | None:
+        """Vectors of the likeliest units and of the question; None where the embedder can't help in time."""
         if self._embedder is None or not read.units:
-            return None, None
+            return None
         texts = texts_to_embed(read, passages, self._most_embedded)
         try:
             async with asyncio.timeout(self._embed_timeout):
-                query = await self._embedder.embed([read.search_text], purpose="query")
-                vectors = await self._embedder.embed(list(texts.values()), purpose="document")
+                return await self._compared(read.search_text, texts)
         except (Unavailable, TimeoutError):
-            return None, None
-        return dict(zip(texts, vectors, strict=True)), query[0]
+            return None
+
+    async def _compared(self, question: str, texts: Mapping[int, str]) -> Meanings:
+        embedder = self._embedder
+        assert embedder is not None
+        match = (
+            await embedder.match(question, list(texts.values())) if texts and isinstance(embedder, Matcher) else None
+        )
+        if match is not None:
+            return Meanings(dict(zip(texts, match.texts, strict=True)), match.question, match)
+        query = await embedder.embed([question], purpose="query")
+        vectors = await embedder.embed(list(texts.values()), purpose="document")
+        return Meanings(dict(zip(texts, vectors, strict=True)), query[0])
 
 
-def _weigh(
-    question: Question,
-    passages: Sequence[Passage],
-    read: Read,
-    vectors: Mapping[int, _Vector] | None,
-    query: _Vector | None,
-) -> Weighed:
+def _weigh(question: Question, passages: Sequence[Passage], read: Read, meanings: Meanings | None) -> Weighed:
     """What is found, once everything is known. Pure CPU work."""
-    scored = score(question, passages, read, vectors, query)
+    scored = score(question, passages, read, meanings)
     opening = defining(question, scored, passages)
     rows = choose(question, scored, opening=opening)
     quoted = detect_language(" ".join(scored.units[row].text for row in rows), default=question.language)
-    signs = signs_of(question, read, scored, passages)
+    signs = signs_of(question, read, scored, passages, rows)
     pairs = tuple(pair for pair in contradictions(scored.units, passages) if set(pair) & set(rows))
     foreign = quoted != question.language
     return Weighed(question, scored, tuple(rows), signs, foreign, opening, pairs[:_MOST_CONTRADICTIONS])
@@ -200,6 +210,14 @@ def _compose(weighed: Weighed, passages: Sequence[Passage]) -> _Answer:
             language=question.language if question.language in FRAMES else DEFAULT_LANGUAGE,
         ),
     )
+
+
+def _without_slips(request: CompletionRequest) -> Sequence[ChatMessage]:
+    """The messages, the last one as the search corrected it."""
+    asked = request.passages[0].asked
+    if asked is None or not asked.text or not request.messages:
+        return request.messages
+    return (*request.messages[:-1], replace(request.messages[-1], content=asked.text))
 
 
 def question_language(text: str, request: CompletionRequest) -> str:

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from deskwire_server.embeddings.port import Match
 from deskwire_server.llm.builtin.question import Asks, Question, names_in
 from deskwire_server.llm.builtin.terms import content_terms, corrected, coverage, occurs, term_weights, words
 from deskwire_server.llm.builtin.text import Kind, Unit, units_of
@@ -76,6 +77,8 @@ _SHOUTED_SHARE = 0.6
 _FEWEST_LETTERS = 25
 _FEWEST_WORDS = 4
 _UNKNOWN_QUANTILE = 0.5
+_MATCHED = 10
+"""Units, the likest ones, in which a word of the question is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,20 @@ class Scored:
     has_vectors: bool
     relevance: tuple[float, ...]
     """For each passage, the retrieval's opinion of it, 0 to 1."""
+    matched: Mapping[str, tuple[float, float]] | None = None
+    """For each word of the question, cosine with the likest word of any embedded unit, and of the likest unit. None
+    where the embedder compares no words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """What the embedder made of a request."""
+
+    vectors: Mapping[int, NDArray[np.float32]]
+    """Of each unit of `texts_to_embed`, in that order."""
+    question: NDArray[np.float32]
+    match: Match | None = None
+    """The words of the question beside those of the units, where the embedder compares them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +158,9 @@ def read_passages(question: Question, passages: Sequence[Passage]) -> Read:
         titles[index].union(*(stems[unit] for unit in units if unit.passage == index)) for index in range(len(passages))
     )
     vocabulary = _vocabulary(passages)
-    text = corrected(question.text, vocabulary, question.language)
+    searched = bool(passages) and passages[0].asked is not None
+    # A search corrects by all that the tenant writes; these few passages would bend rare words into their own.
+    text = question.text if searched else corrected(question.text, vocabulary, question.language)
     terms = tuple(dict.fromkeys(content_terms(text, question.language)))
     context_terms = tuple(term for term in question.context_terms if term not in terms)
     weights = dict(term_weights((*terms, *context_terms), passage_terms))
@@ -191,14 +210,9 @@ def _plain(text: str) -> str:
 
 
 def score(
-    question: Question,
-    passages: Sequence[Passage],
-    read: Read,
-    vectors: Mapping[int, NDArray[np.float32]] | None,
-    query: NDArray[np.float32] | None,
-    weights: Weights = Weights(),
+    question: Question, passages: Sequence[Passage], read: Read, meanings: Meanings | None, weights: Weights = Weights()
 ) -> Scored:
-    """Score every unit of `read`. `vectors` are those of `texts_to_embed`, `query` the question's."""
+    """Score every unit of `read`. Without `meanings` words decide."""
     all_terms = (*read.terms, *read.context_terms)
     count = len(read.units)
     shared = np.array([coverage(all_terms, terms, read.weights) for terms in read.unit_terms])
@@ -209,7 +223,7 @@ def score(
         ]
     )
     passage_words = np.array([coverage(all_terms, terms, read.weights) for terms in read.passage_terms])
-    likeness = _likeness(count, vectors, query)
+    likeness = _likeness(count, meanings)
     best = _by_passage(read.units, likeness, len(passages))
     rank = np.array([1.0 / (1 + 0.5 * unit.passage) for unit in read.units])
     scores = (
@@ -234,8 +248,9 @@ def score(
         likeness,
         shared,
         passage_words,
-        vectors is not None,
+        meanings is not None,
         tuple(passage.relevance for passage in passages),
+        _matched(meanings),
     )
 
 
@@ -269,13 +284,21 @@ def _vagueness(unit: Unit) -> float:
     return 0.3 if _VAGUE.search(text) else 0.0
 
 
-def _likeness(
-    count: int, vectors: Mapping[int, NDArray[np.float32]] | None, query: NDArray[np.float32] | None
-) -> NDArray[np.float64]:
+def _matched(meanings: Meanings | None) -> dict[str, tuple[float, float]] | None:
+    if meanings is None or meanings.match is None:
+        return None
+    nearest = np.argsort([-float(vector @ meanings.question) for vector in meanings.vectors.values()])[:_MATCHED]
+    return {
+        word: (float(row[nearest].max()), float(row[nearest[0]]))
+        for word, row in zip(meanings.match.words, meanings.match.likeness, strict=True)
+    }
+
+
+def _likeness(count: int, meanings: Meanings | None) -> NDArray[np.float64]:
     """Cosine of each unit with the question. Units that were not embedded count as the median of the others."""
-    if not vectors or query is None:
+    if meanings is None or not meanings.vectors:
         return np.zeros(count)
-    known = {row: max(0.0, float(vector @ query)) for row, vector in vectors.items()}
+    known = {row: max(0.0, float(vector @ meanings.question)) for row, vector in meanings.vectors.items()}
     usual = float(np.quantile(list(known.values()), _UNKNOWN_QUANTILE))
     return np.array([known.get(row, usual) for row in range(count)])
 
@@ -285,6 +308,13 @@ def _by_passage(units: Sequence[Unit], values: NDArray[np.float64], count: int) 
     for unit, value in zip(units, values, strict=True):
         best[unit.passage] = max(best[unit.passage], value)
     return best
+
+
+def gives_kind(question: Question, units: Sequence[Unit]) -> bool:
+    """Whether any of `units` has an amount or a time where `question` asks for one; else true."""
+    if Asks.AMOUNT in question.asks and not any(_FIGURE.search(unit.text) for unit in units):
+        return False
+    return Asks.TIME not in question.asks or any(_TIME.search(unit.text) for unit in units)
 
 
 def _fits(question: Question, unit: Unit) -> float:

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rapidfuzz.distance import OSA
-
 from deskwire_server.llm.builtin.stopwords import FREQUENT_WORDS, STOP_WORDS
 
 if TYPE_CHECKING:
@@ -128,6 +126,8 @@ def _stems_of(vocabulary: frozenset[str], language: str) -> frozenset[str]:
 
 
 def _nearest(term: str, vocabulary: frozenset[str]) -> str | None:
+    from rapidfuzz.distance import OSA
+
     allowed = 2 if len(term) >= _LONG_WORD else 1
     candidates = [
         (distance, word)

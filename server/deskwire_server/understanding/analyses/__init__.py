@@ -1,6 +1,5 @@
 """Analyses of a message that need neither key nor network, each asked for by its name."""
 
-from deskwire_server.understanding.analyses.loading import warm_up
 from deskwire_server.understanding.analyses.port import (
     AccountSignals,
     Analysis,
@@ -23,6 +22,5 @@ __all__ = [
     "Registry",
     "SharedVector",
     "results_as_json",
-    "warm_up",
     "with_vectors",
 ]

@@ -71,7 +71,7 @@ def confusion_of(reading: Reading) -> float:
     """How likely the writer of one message is lost."""
     if not reading.features.words:
         return 0.0
-    return probabilities("confusion", reading.values, reading.vector)["confused"]
+    return probabilities("confusion", reading.values, reading.vector, is_foreign=reading.is_foreign)["confused"]
 
 
 def factors_of(found: Features) -> ConfusionFactors:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from deskwire_server.understanding.analyses.port import Json, MessageToAnalyse
 from deskwire_server.understanding.analyses.reading import LONG, language_of
@@ -18,7 +18,19 @@ class EntityResult:
 
     def as_json(self) -> Json:
         """`entities`: a list of type, text, start, end and value."""
-        return {"entities": [asdict(entity) for entity in self.entities]}
+        # By hand: `asdict` copies each value, a third of a millisecond for ten entities.
+        return {
+            "entities": [
+                {
+                    "type": entity.type,
+                    "text": entity.text,
+                    "start": entity.start,
+                    "end": entity.end,
+                    "value": entity.value,
+                }
+                for entity in self.entities
+            ]
+        }
 
     def values(self) -> dict[str, str]:
         """The first normalised value of each type."""

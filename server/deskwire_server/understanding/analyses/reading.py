@@ -22,6 +22,8 @@ class Reading:
     features: Features
     vector: Values | None
     """The embedding, where the message is in the language that the local embedder knows."""
+    is_foreign: bool = False
+    """Whether it is in another one."""
 
     @property
     def values(self) -> Values:
@@ -35,8 +37,9 @@ async def read(message: MessageToAnalyse) -> Reading:
     if known is None:
         text = message.text.strip()
         found = features(text) if len(text) < LONG else await asyncio.to_thread(features, text)
-        vector = await message.vector.get() if text and await language_of(message) == "en" else None
-        known = message.vector.readings["reading"] = Reading(found, vector)
+        is_foreign = bool(text) and await language_of(message) != "en"
+        vector = await message.vector.get() if text and not is_foreign else None
+        known = message.vector.readings["reading"] = Reading(found, vector, is_foreign)
     return known
 
 

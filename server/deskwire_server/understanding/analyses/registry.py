@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from deskwire_server.errors import InvalidArgument
+from deskwire_server.understanding import loading
 from deskwire_server.understanding.analyses.confusion import ConfusionAnalysis
 from deskwire_server.understanding.analyses.entities import EntityAnalysis
 from deskwire_server.understanding.analyses.language import LanguageAnalysis
@@ -47,4 +48,6 @@ class Registry:
 
     async def analyse(self, message: MessageToAnalyse, names: Sequence[str] = ()) -> dict[str, AnalysisResult]:
         """The results by name, in the order asked for. Raises `InvalidArgument` for an unknown name."""
-        return {name: await self._analyses[name].analyse(message) for name in self.check(names)}
+        wanted = self.check(names)
+        await loading.ready()
+        return {name: await self._analyses[name].analyse(message) for name in wanted}

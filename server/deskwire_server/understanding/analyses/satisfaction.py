@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
-from rapidfuzz import fuzz
 
 from deskwire_server.understanding.analyses.port import Json, MessageToAnalyse, PastMessage
 from deskwire_server.understanding.analyses.reading import read
@@ -149,7 +148,7 @@ class SatisfactionAnalysis:
         """Analyse the conversation that ends with `message`, which is the user's."""
         reading = await read(message)
         conversation = [*message.history[-_READ:], PastMessage("user", message.text)]
-        values = course(conversation, sentiment_of(reading.values, reading.vector).score)
+        values = course(conversation, sentiment_of(reading.values, reading.vector, is_foreign=reading.is_foreign).score)
         satisfied = probabilities("satisfaction", values, None)["satisfied"]
         label = "satisfied" if satisfied >= 0.5 else "unsatisfied"
         return SatisfactionResult(round(1 + 4 * satisfied, 2), label, round(max(satisfied, 1 - satisfied), 3))
@@ -157,6 +156,8 @@ class SatisfactionAnalysis:
 
 def course(conversation: Sequence[PastMessage], last_sentiment: float | None = None) -> Values:
     """The course of a conversation as numbers, in the order of `COURSE_FEATURES`."""
+    from rapidfuzz import fuzz
+
     mine = [past.text[:600] for past in conversation if past.role == "user" and past.text.strip()]
     theirs = [past.text[:600].lower() for past in conversation if past.role != "user"]
     if not mine:

@@ -35,12 +35,12 @@ class SentimentAnalysis:
     async def analyse(self, message: MessageToAnalyse) -> SentimentResult:
         """Analyse `message`."""
         reading = await read(message)
-        return sentiment_of(reading.values, reading.vector)
+        return sentiment_of(reading.values, reading.vector, is_foreign=reading.is_foreign)
 
 
-def sentiment_of(values: Values, vector: Values | None) -> SentimentResult:
+def sentiment_of(values: Values, vector: Values | None, *, is_foreign: bool = False) -> SentimentResult:
     """The sentiment that a message's features and embedding speak for."""
-    shares = probabilities("sentiment", values, vector)
+    shares = probabilities("sentiment", values, vector, is_foreign=is_foreign)
     label = max(shares, key=shares.__getitem__)
     return SentimentResult(
         cast(SentimentLabel, label), round(shares["positive"] - shares["negative"], 3), round(shares[label], 3)

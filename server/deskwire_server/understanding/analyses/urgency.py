@@ -36,12 +36,12 @@ class UrgencyAnalysis:
     async def analyse(self, message: MessageToAnalyse) -> UrgencyResult:
         """Analyse `message`."""
         reading = await read(message)
-        return urgency_of(reading.values, reading.vector)
+        return urgency_of(reading.values, reading.vector, is_foreign=reading.is_foreign)
 
 
-def urgency_of(values: Values, vector: Values | None) -> UrgencyResult:
+def urgency_of(values: Values, vector: Values | None, *, is_foreign: bool = False) -> UrgencyResult:
     """The urgency that a message's features and embedding speak for."""
-    shares = probabilities("urgency", values, vector)
+    shares = probabilities("urgency", values, vector, is_foreign=is_foreign)
     label = max(shares, key=shares.__getitem__)
     score = sum(_HEIGHT[each] * share for each, share in shares.items())
     return UrgencyResult(cast(UrgencyLabel, label), round(score, 3), round(shares[label], 3))

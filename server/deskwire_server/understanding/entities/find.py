@@ -14,7 +14,7 @@ from deskwire_server.understanding.entities.money import amounts
 from deskwire_server.understanding.entities.names import companies, people
 from deskwire_server.understanding.gazetteer import Gazetteer
 
-_MOST = 200
+_MOST = 100
 """Entities of one message; what a longer list would tell is that the message is a table."""
 _ABROAD = frozenset({"en", ""})
 
@@ -60,10 +60,10 @@ class EntityFinder:
         yield from people(text)
 
 
-def find_entities(text: str) -> dict[str, list[str]]:
-    """What `text` mentions, by type, each as written, without repeats."""
+def find_entities(text: str, gazetteer: Gazetteer | None = None) -> dict[str, list[str]]:
+    """What `text` mentions, by type, each as written, without repeats; names of `gazetteer` among it."""
     found: dict[str, list[str]] = {}
-    for entity in EntityFinder().find(text):
+    for entity in EntityFinder(gazetteer).find(text):
         values = found.setdefault(entity.type, [])
         if entity.text not in values:
             values.append(entity.text)
