@@ -78,7 +78,7 @@ async def test_it_is_left_without_a_word_where_it_says_none(link: Link, postgres
 async def test_one_that_stands_still_in_a_transaction_loses_it(
     monkeypatch: pytest.MonkeyPatch, postgres: TestPostgres, tenant_id: UUID
 ) -> None:
-    monkeypatch.setattr(engine, "_SESSION", {"idle_in_transaction_session_timeout": "300ms"})
+    monkeypatch.setattr(engine, "SESSION", {"idle_in_transaction_session_timeout": "300ms"})
     still, other = Database(postgres.app_url, pool_size=1), Database(postgres.app_url, pool_size=1)
     lock = text("SELECT pg_advisory_xact_lock(4711)")
 

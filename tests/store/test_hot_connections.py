@@ -9,7 +9,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from deskwire_server.db.engine import Database
+from deskwire_server.db import urls
+from deskwire_server.db.door import Door
+from deskwire_server.db.engine import Database, is_unreachable
+from deskwire_server.db.hot_pool import HotPool
 from tests.store.conftest import Roles
 from tests.support.postgres import TestPostgres
 
@@ -64,3 +67,39 @@ async def test_what_failed_or_was_stopped_leaves_nothing_behind(database: Databa
         assert row is not None
         assert row["many"] == 3
         assert len(await backends(database, 8)) == 2
+
+
+async def test_who_leaves_the_line_takes_nothing_along(postgres: TestPostgres) -> None:
+    pool = HotPool(urls.for_asyncpg(postgres.app_url), Door(is_unreachable), 2)
+    first, second = await pool.take(), await pool.take()
+    leaving, staying = (asyncio.create_task(pool.take()) for _ in range(2))
+    await asyncio.sleep(0)
+    await pool.give_back(first, sound=True)
+    # It was handed on to one who goes in the same moment.
+    leaving.cancel()
+    async with asyncio.timeout(5):
+        assert await staying is first
+    gone = asyncio.create_task(pool.take())
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(leaving, gone, return_exceptions=True)
+    await pool.give_back(second, sound=True)
+    async with asyncio.timeout(5):
+        assert await pool.take() is second
+    pool.close()
+
+
+async def test_who_waits_is_told_of_a_loss_and_of_the_end(postgres: TestPostgres) -> None:
+    pool = HotPool(urls.for_asyncpg(postgres.app_url), Door(is_unreachable), 1)
+    lost = await pool.take()
+    waiting = [asyncio.create_task(pool.take()) for _ in range(2)]
+    await asyncio.sleep(0)
+    lost.terminate()
+    await pool.give_back(lost, sound=False)
+    async with asyncio.timeout(5):
+        renewed = await waiting[0]
+    assert await renewed.fetchval("SELECT 1") == 1
+    assert not waiting[1].done()
+    pool.close()
+    with pytest.raises(asyncpg.InterfaceError):
+        await waiting[1]

@@ -10,7 +10,8 @@ import asyncpg
 
 from deskwire_server.db import urls
 from deskwire_server.db.door import Door
-from deskwire_server.db.engine import STOPPED, DatabaseUnavailable, drop, is_unreachable, translated
+from deskwire_server.db.engine import DatabaseUnavailable, is_unreachable, translated
+from deskwire_server.db.hot_pool import STOPPED, drop
 
 
 class SystemDatabase:
