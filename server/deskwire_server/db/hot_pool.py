@@ -52,7 +52,8 @@ class HotPool:
         self._out = 0
         """Connections that are lent or at hand."""
         self._line: deque[asyncio.Future[Any]] = deque()
-        """Those who wait. Each is given a connection, or None, which says that one may be opened."""
+        """Those who wait for a connection."""
+        self._adding: set[asyncio.Task[None]] = set()
         self._rehearsals: list[Rehearsal] = []
 
     def rehearse(self, rehearsal: Rehearsal) -> None:
@@ -65,7 +66,8 @@ class HotPool:
 
     async def take(self) -> Any:
         """A connection, to be given to `give_back`."""
-        pool = self._pool or await self._open()
+        if self._pool is None:
+            await self._open()
         while True:
             while self._at_hand:
                 connection = self._at_hand.pop()
@@ -73,12 +75,12 @@ class HotPool:
                     return connection
                 # The pool has noticed by itself.
                 self._out -= 1
-            if self._out < self._size:
-                return await self._one_more(pool)
-            connection = await self._wait()
-            if connection is not None:
-                # Back at hand for a moment: it may have been lost since.
-                self._at_hand.append(connection)
+            # One that is given back may come sooner than a new one: whichever it is, the first in line gets it.
+            waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            self._line.append(waiter)
+            self._add()
+            # It may have been lost on its way.
+            self._at_hand.append(await self._come(waiter))
 
     async def give_back(self, connection: Any, *, sound: bool) -> None:
         """Hand a connection to the next in line, or keep it at hand. The pool gets those that can't be used again."""
@@ -88,32 +90,39 @@ class HotPool:
             self._hand_on(connection)
             return
         self._out -= 1
-        self._hand_on(None)
+        self._add()
         await self._pool.release(connection)
 
     def close(self) -> None:
         """Close every connection at once, those in use too."""
+        for task in self._adding:
+            task.cancel()
         if self._pool is not None:
             self._at_hand.clear()
             self._pool.terminate()
             self._pool = None
         while self._line:
-            waiter = self._line.popleft()
-            if not waiter.done():
-                waiter.set_exception(asyncpg.InterfaceError("the pool is closed"))
+            self._fail_first(asyncpg.InterfaceError("the pool is closed"))
 
-    async def _one_more(self, pool: asyncpg.Pool[asyncpg.Record]) -> Any:
-        self._out += 1
+    def _add(self) -> None:
+        """Open one more connection where somebody waits and there is room."""
+        if self._line and self._out < self._size and self._pool is not None:
+            self._out += 1
+            task = asyncio.create_task(self._one_more(self._pool), name="hot-connection")
+            self._adding.add(task)
+            task.add_done_callback(self._adding.discard)
+
+    async def _one_more(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         try:
-            return await pool.acquire()
-        except BaseException:
+            self._hand_on(await pool.acquire())
+        except BaseException as error:
             self._out -= 1
-            self._hand_on(None)
-            raise
+            if not isinstance(error, Exception):
+                raise
+            self._fail_first(error)
+            self._add()
 
-    async def _wait(self) -> Any:
-        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._line.append(waiter)
+    async def _come(self, waiter: asyncio.Future[Any]) -> Any:
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -123,16 +132,23 @@ class HotPool:
             raise
 
     def _hand_on(self, connection: Any) -> None:
-        """Give a connection, or with None the right to open one, to the next in line."""
+        """Give a connection to the next in line."""
         while self._line:
             waiter = self._line.popleft()
             if not waiter.done():
                 waiter.set_result(connection)
                 return
-        if connection is not None:
-            self._at_hand.append(connection)
+        self._at_hand.append(connection)
 
-    async def _open(self) -> asyncpg.Pool[asyncpg.Record]:
+    def _fail_first(self, error: Exception) -> None:
+        """Tell the next in line why there is none."""
+        while self._line:
+            waiter = self._line.popleft()
+            if not waiter.done():
+                waiter.set_exception(error)
+                return
+
+    async def _open(self) -> None:
         async with self._opening:
             if self._pool is None:
                 pool = await asyncpg.create_pool(
@@ -158,7 +174,6 @@ class HotPool:
                 self._at_hand += opened
                 self._out = len(opened)
                 self._pool = pool
-        return self._pool
 
     async def _first(self, pool: asyncpg.Pool[asyncpg.Record]) -> list[Any]:
         """A few connections, as far as Postgres lets them in: whoever needs one is told why not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from deskwire_server.llm.port import AnswerContext, CompletionRequest, Passage
 
@@ -56,6 +57,7 @@ _MOST_PAIRS = 3
 _TAG = re.compile(r"<(/?)\s*(passages?|user_context|earlier_conversation)\b", re.IGNORECASE)
 
 
+@lru_cache(maxsize=256)
 def system_prompt(context: AnswerContext | None = None, *, instructions: str = "") -> str:
     """The system prompt for an answer. `instructions` are the tenant's own, put behind the rules.
 
