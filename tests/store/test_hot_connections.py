@@ -86,7 +86,7 @@ async def test_who_leaves_the_line_takes_nothing_along(postgres: TestPostgres) -
     await pool.give_back(second, sound=True)
     async with asyncio.timeout(5):
         assert await pool.take() is second
-    pool.close()
+    await pool.close()
 
 
 async def test_who_waits_is_told_of_a_loss_and_of_the_end(postgres: TestPostgres) -> None:
@@ -100,6 +100,6 @@ async def test_who_waits_is_told_of_a_loss_and_of_the_end(postgres: TestPostgres
         renewed = await waiting[0]
     assert await renewed.fetchval("SELECT 1") == 1
     assert not waiting[1].done()
-    pool.close()
+    await pool.close()
     with pytest.raises(asyncpg.InterfaceError):
         await waiting[1]

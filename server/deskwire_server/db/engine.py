@@ -158,7 +158,7 @@ class Database:
 
     async def close(self) -> None:
         """Close both pools, whether Postgres answers or not."""
-        self._hot.close()
+        await self._hot.close()
         # Says goodbye to Postgres, and would wait for a frozen one to take note.
         with suppress(TimeoutError):
             async with asyncio.timeout(_FAREWELL):

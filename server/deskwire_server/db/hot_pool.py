@@ -24,6 +24,7 @@ SESSION = {"idle_in_transaction_session_timeout": "5s"}
 """A worker that stands still in the middle of a transaction keeps others from its rows no longer than this."""
 STOPPED = (asyncio.CancelledError, TimeoutError)
 """What ends a statement before Postgres has answered it."""
+_FAREWELL = 1.0
 _KEPT_OPEN = 4
 """Connections that are opened with the first one: a burst of questions finds them ready."""
 
@@ -93,16 +94,18 @@ class HotPool:
         self._add()
         await self._pool.release(connection)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close every connection at once, those in use too."""
-        for task in self._adding:
-            task.cancel()
         if self._pool is not None:
             self._at_hand.clear()
             self._pool.terminate()
             self._pool = None
         while self._line:
             self._fail_first(asyncpg.InterfaceError("the pool is closed"))
+        for task in self._adding:
+            task.cancel()
+        if self._adding:
+            await asyncio.wait(tuple(self._adding), timeout=_FAREWELL)
 
     def _add(self) -> None:
         """Open one more connection where somebody waits and there is room."""
