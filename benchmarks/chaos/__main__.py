@@ -23,6 +23,7 @@ import uvloop
 from benchmarks.chaos import database, journal
 from benchmarks.chaos.injector import Injector
 from benchmarks.chaos.parts import Parts
+from benchmarks.chaos.pulse import Control, watch_loop
 from benchmarks.chaos.reconcile import provider_calls, reconcile
 from benchmarks.chaos.report import Report
 from benchmarks.chaos.resumes import resumes
@@ -47,7 +48,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=30, help="kills of the schedule; other faults come on top")
     parser.add_argument("--turns", type=int, help=f"at least so many turns; {_TURNS_A_KILL} a kill by default")
     parser.add_argument("--profile", choices=PROFILES, default="mixed",
-                        help="which faults: all, restarts in good order, or kills of replicas alone")  # fmt: skip
+                        help="which faults: all kinds, or only restarts in good order, kills of replicas, frozen "
+                        "replicas, kills of Envoy")  # fmt: skip
     parser.add_argument("--users", type=int, default=24, help="users who talk at the same time")
     parser.add_argument("--processes", type=int, default=1, help="processes of clients")
     parser.add_argument("--think", type=float, default=0.4, help="seconds between two questions of a user, on average")
@@ -69,6 +71,8 @@ class Run:
         self._injector = Injector(self._parts, _say)
         self._ended: dict[int, int] = {}
         self._moved = asyncio.Event()
+        self._pulse = folder / "pulse.jsonl"
+        self._lags: list[tuple[float, float]] = []
 
     async def carry_out(self) -> Report:
         """Start everything, let clients talk while faults happen, reconcile."""
@@ -76,6 +80,7 @@ class Run:
             stack.push_async_callback(self._parts.stop)
             await self._parts.start()
             began = time.monotonic()
+            await self._start_pulse(stack)
             clients = [await self._start_clients(number) for number in range(self._options.processes)]
             counting = [asyncio.create_task(self._count(number, each)) for number, each in enumerate(clients)]
             try:
@@ -97,8 +102,19 @@ class Run:
         findings = reconcile(
             stored, journal.read(self._folder), provider_calls(self._parts.provider_log), self._parts.outgoing.calls
         )
+        findings.stuck += self._injector.stuck
         found = resumes(journal.read(self._folder), self._injector.done)
-        return Report(_command(self._options), seconds, self._injector.done, findings, found)
+        lags = [(line["t"], line["late"]) for line in journal.read(self._folder) if line["k"] == "lag"]
+        control = Control.read(self._pulse, [*self._lags, *lags])
+        return Report(_command(self._options), seconds, self._injector.done, findings, found, control)
+
+    async def _start_pulse(self, stack: AsyncExitStack) -> None:
+        """Measure the machine, and the loop of the links, until `stack` is left."""
+        argv = [sys.executable, "-m", "benchmarks.chaos.pulse", str(self._pulse)]
+        command = Command(argv=argv, death_signal=signal.SIGKILL)
+        stack.callback((await asyncio.create_subprocess_exec(*command.guarded_argv())).kill)
+        lags = asyncio.create_task(watch_loop(lambda lag: self._lags.append((time.monotonic(), lag))))
+        stack.callback(lags.cancel)
 
     async def _all_faults(self, clients: list[asyncio.subprocess.Process]) -> None:
         """Faults are spread evenly over the turns, so that all of them happen under load."""

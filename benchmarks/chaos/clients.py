@@ -22,6 +22,7 @@ import uvloop
 
 from benchmarks.chaos import branching, watching
 from benchmarks.chaos.journal import Journal, Stream
+from benchmarks.chaos.pulse import watch_loop
 from benchmarks.chaos.question import Question, nonce
 from deskwire_client import (
     Accepted,
@@ -83,9 +84,11 @@ class Users:
             for number, token in enumerate(tokens)
         ]
         asyncio.get_running_loop().add_reader(sys.stdin, self._hear)
+        lags = asyncio.create_task(watch_loop(lambda lag: self.journal.note("lag", late=lag)))
         try:
             await asyncio.gather(*(user.live() for user in users))
         finally:
+            lags.cancel()
             self.journal.close()
 
     def turn_ended(self) -> None:

@@ -48,7 +48,7 @@ class Usage:
     """0 for titles and summaries."""
     provider: str
     estimated: bool
-    """Booked by the database itself for an attempt whose worker was lost."""
+    """Of a call of which nobody knows whether it was made: its worker was lost, or it was cut off without an answer."""
 
 
 @dataclass(frozen=True, slots=True)

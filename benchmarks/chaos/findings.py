@@ -18,6 +18,8 @@ class Findings:
     """Text or an event stands where it does not belong."""
     usage: list[str] = field(default_factory=list)
     """Rows of usage that differ from the calls that the provider got."""
+    stuck: list[str] = field(default_factory=list)
+    """Replicas that did not end when they were asked to."""
     counts: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -28,4 +30,4 @@ class Findings:
     @property
     def clean(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.lost or self.duplicated or self.mixed or self.usage)
+        return not (self.lost or self.duplicated or self.mixed or self.usage or self.stuck)

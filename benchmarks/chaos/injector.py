@@ -16,6 +16,8 @@ from benchmarks.chaos.schedule import REPLICAS, Fault, Kind, Part
 
 _FREEZABLE_WHOLE = frozenset({Part.POSTGRES})
 """Parts of several processes, all of which have to stand still."""
+_LONGEST_END = 15.0
+"""Seconds within which a replica must have ended after SIGTERM: three times its grace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Injector:
         self._parts = parts
         self._report = report
         self.done: list[Done] = []
+        self.stuck: list[str] = []
+        """Replicas that did not end in good time, and had to be killed."""
 
     async def carry_out(self, fault: Fault) -> None:
         """Do it, wait until its work is done again, then keep calm. Raises TimeoutError if that never happens.
@@ -65,7 +69,14 @@ class Injector:
     async def _end(self, fault: Fault) -> None:
         child = self._parts.children[fault.target]
         child.send(signal.SIGKILL if fault.kind is Kind.KILL else signal.SIGTERM)
-        await child.wait()
+        try:
+            async with asyncio.timeout(_LONGEST_END):
+                await child.wait()
+        except TimeoutError:
+            self.stuck.append(f"{fault.target} did not end within {_LONGEST_END:.0f} s of fault {len(self.done) + 1}")
+            self._report(f"   {self.stuck[-1]}")
+            child.send(signal.SIGKILL)
+            await child.wait()
         if fault.target not in REPLICAS:
             await self._parts.until_ready(fault.target)
 

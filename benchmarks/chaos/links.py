@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
+_HOST = "127.0.0.1"
+_PROBE = 0.03
+"""Seconds between two looks whether a target that is away listens again."""
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time to linger: closing sends RST, as the death of a machine's peer does."""
 
@@ -17,7 +20,7 @@ class _End(asyncio.Protocol):
 
     def __init__(self, link: Link, *, is_near: bool) -> None:
         self._link = link
-        self._is_near = is_near
+        self.is_near = is_near
         self._held: list[bytes] = []
         self._other_closed = False
         self.transport: asyncio.Transport | None = None
@@ -29,7 +32,7 @@ class _End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass it on, or keep it while the link is silent."""
-        if self._is_near and self._link.tap is not None:
+        if self.is_near and self._link.tap is not None:
             self._link.tap(self, data)
         self._pass_on(data)
 
@@ -78,29 +81,35 @@ class _End(asyncio.Protocol):
 
 
 class Link:
-    """A port of this machine that leads to another one."""
+    """A port of this machine that leads to another one. While nobody listens there, it refuses connections too."""
 
     def __init__(self, name: str, target: int) -> None:
         self.name = name
-        self.port = 0
         self.silent = False
         self.tap: Callable[[object, bytes], None] | None = None
         """Told of what comes from the side that connects, with a key for its connection."""
         self._target = target
         self._ends: set[_End] = set()
         self._server: asyncio.Server | None = None
-        self._opening: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._probing = False
+        # Holds the port also while it takes no connections.
+        self._holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._holder.bind((_HOST, 0))
+        self.port: int = self._holder.getsockname()[1]
 
     async def open(self) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = await loop.create_server(self._accept, _HOST, self.port, reuse_port=True)
 
     def close(self) -> None:
         """Stop listening and close every connection."""
-        if self._server is not None:
-            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        self._refuse()
+        self._holder.close()
         self.cut()
 
     def cut(self) -> int:
@@ -121,23 +130,54 @@ class Link:
             end.release()
 
     def forget(self, end: _End) -> None:
-        """An end is closed."""
+        """An end is closed. Where it was the far one, its whole part may be gone."""
         self._ends.discard(end)
+        if not end.is_near and not self._probing and self._server is not None:
+            self._probing = True
+            self._spawn(self._follow_target())
+
+    def _refuse(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def _follow_target(self) -> None:
+        """Listen while the target does."""
+        try:
+            while not await self._is_target_there():
+                self._refuse()
+                await asyncio.sleep(_PROBE)
+            if self._server is None:
+                await self.open()
+        finally:
+            self._probing = False
+
+    async def _is_target_there(self) -> bool:
+        try:
+            transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, _HOST, self._target)
+        except OSError:
+            return False
+        transport.close()
+        return True
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _accept(self) -> _End:
         near = _End(self, is_near=True)
         self._ends.add(near)
-        task = asyncio.get_running_loop().create_task(self._connect(near))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        self._spawn(self._connect(near))
         return near
 
     async def _connect(self, near: _End) -> None:
         far = _End(self, is_near=False)
         try:
-            await asyncio.get_running_loop().create_connection(lambda: far, "127.0.0.1", self._target)
+            await asyncio.get_running_loop().create_connection(lambda: far, _HOST, self._target)
         except OSError:
             near.abort()
+            self.forget(far)
             return
         self._ends.add(far)
         near.other, far.other = far, near
@@ -145,3 +185,7 @@ class Link:
             far.abort()
             return
         near.release()
+        # Servers that speak first may have spoken by now, or have gone.
+        far.release()
+        if far.transport is not None and far.transport.is_closing():
+            near.transport.close()

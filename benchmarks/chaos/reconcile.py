@@ -154,7 +154,9 @@ def _usage(stored: Stored, calls: Mapping[str, int], sent: Mapping[str, int], fi
     for turn in stored.turns.values():
         stopped[turn.nonce] += turn.state in ("cancelled", "interrupted")
         for row in turn.usage:
-            if not row.attempt and row.provider == MODEL:
+            if not row.attempt and row.estimated:
+                findings.counts["rows of usage for titles and summaries, estimated"] += 1
+            elif not row.attempt and row.provider == MODEL:
                 background[conversation_of(turn.nonce)] += 1
             elif row.estimated:
                 estimated[turn.nonce] += 1
@@ -164,6 +166,8 @@ def _usage(stored: Stored, calls: Mapping[str, int], sent: Mapping[str, int], fi
         made = calls.get(nonce, 0)
         findings.counts["provider calls for answers"] += made
         findings.counts["rows of calls that were stopped before they left"] += max(0, exact[nonce] - sent.get(nonce, 0))
+        spare = max(0, exact[nonce] + estimated[nonce] - made)
+        findings.counts["rows of usage for answers, estimated without a call"] += min(estimated[nonce], spare)
         if exact[nonce] > sent.get(nonce, 0) + stopped[nonce] or exact[nonce] + estimated[nonce] < made:
             findings.usage.append(
                 f"question {nonce}: {sent.get(nonce, 0)} calls sent, {made} arrived, "
@@ -193,6 +197,8 @@ def _journals(stored: Stored, journal: Iterable[dict[str, Any]], findings: Findi
             findings.lost.append(line["what"])
         elif kind == "failed-call":
             findings.counts["failed calls"] += 1
+        elif kind == "lag":
+            continue
         elif kind == "stream":
             findings.counts["streams"] += 1
             streams[line["p"], line["s"]] = Watched(line["of"], line["c"], line["s"], stored, findings)

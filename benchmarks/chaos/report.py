@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.chaos.findings import Findings
 from benchmarks.chaos.injector import Done
+from benchmarks.chaos.pulse import Control, Stall
 from benchmarks.chaos.resumes import Resume, by_kind, percentile
 from benchmarks.chaos.schedule import REPLICAS
 
@@ -28,6 +29,11 @@ class Report:
     faults: Sequence[Done]
     findings: Findings
     resumes: Sequence[Resume]
+    control: Control
+
+    def stall(self, late: Resume) -> Stall:
+        """What the machine did while a stream was awaited."""
+        return self.control.between(late.at - late.seconds, late.at)
 
     @property
     def late(self) -> list[Resume]:
@@ -38,22 +44,26 @@ class Report:
         """For a terminal; the last one is the verdict."""
         findings = self.findings
         for name, wrong in (("lost", findings.lost), ("duplicated", findings.duplicated), ("mixed", findings.mixed),
-                            ("usage", findings.usage)):  # fmt: skip
+                            ("usage", findings.usage), ("stuck", findings.stuck)):  # fmt: skip
             for sentence in wrong[:_SHOWN]:
                 yield f"{name}: {sentence}"
             if len(wrong) > _SHOWN:
                 yield f"{name}: and {len(wrong) - _SHOWN} more"
         for each in self.late[:_SHOWN]:
-            yield f"late: stream {each.stream} went on {each.seconds:.1f} s after {each.fault.fault}"
+            yield (
+                f"late: stream {each.stream} went on {each.seconds:.1f} s after {each.fault.fault}; {self.stall(each)}"
+            )
         yield f"{self.seconds:.0f} s: {_listed(findings.counts)}"
         yield f"faults: {_listed(_kinds(self.faults))}"
+        yield f"control: {self.control.whole}"
         for kind, seconds in by_kind(self.resumes).items():
             yield f"resumes after {kind}: {_times(seconds)}"
         everything = sorted(each.seconds for each in self.resumes)
         yield (
             f"turns {findings.counts['turns']}, kills {sum(d.fault.kind == 'kill' for d in self.faults)}, "
             f"other faults {sum(d.fault.kind != 'kill' for d in self.faults)}, resumes {_times(everything)}, "
-            f"late {len(self.late)}, failed calls {findings.counts['failed calls']}, wrong usage {len(findings.usage)}"
+            f"late {len(self.late)}, failed calls {findings.counts['failed calls']}, "
+            f"wrong usage {len(findings.usage)}, replicas that did not end {len(findings.stuck)}"
         )
         yield findings.verdict
 
@@ -74,7 +84,17 @@ class Report:
             seconds = times.get(kind, [])
             figures = " | ".join(f"{figure:.2f} s" for figure in _figures(seconds)) if seconds else "– | – | –"
             lines.append(f"| {kind} | {count} | {len(seconds)} | {figures} |")
-        lines += ["", f"Late: {len(self.late)}. Wrong usage: {len(self.findings.usage)}. **{self.findings.verdict}**"]
+        lines += ["", f"Control: {self.control.whole}.", ""]
+        if self.late:
+            lines += ["| late stream | after | limit | meanwhile |", "| --- | --- | --- | --- |"]
+        for each in self.late:
+            lines.append(f"| {each.fault.fault} | {each.seconds:.2f} s | {each.limit:.0f} s | {self.stall(each)} |")
+        if self.late:
+            lines.append("")
+        lines.append(
+            f"Late: {len(self.late)}. Wrong usage: {len(self.findings.usage)}. Replicas that did not end: "
+            f"{len(self.findings.stuck)}. **{self.findings.verdict}**"
+        )
         return "\n".join(lines)
 
     def write(self, page: Path) -> None:

@@ -76,6 +76,9 @@ def _step(
     if kind == "over":
         stream.waits = False
         return []
+    if stream.waits and (kind == "state" or line["e"] == "connection_status"):
+        # A connection alone is not what its reader waits for.
+        return []
     if kind == "state" and line["state"] != "connected":
         stream.broken_at = stream.broken_at or (now if line["state"] == "reconnecting" else None)
         return []
@@ -99,7 +102,15 @@ def _step(
             start = max(start, since)
         if now > start:
             found = Resume(done, now - start, now, name)
+        elif found is not None and _leaves_nobody(done):
+            # It went on as soon as the part was back, a little before that was noted here.
+            found = Resume(done, 0.0, now, name)
     return [found] if found else []
+
+
+def _leaves_nobody(done: Done) -> bool:
+    """Whether nothing could go on between a fault and the return of its part."""
+    return done.fault.kind is Kind.KILL and done.fault.target in (Part.ENVOY, Part.POSTGRES)
 
 
 def _still_waits(stream: _Stream, line: dict[str, Any]) -> bool:

@@ -89,11 +89,23 @@ def replicas(seed: int, kills: int) -> list[Fault]:
     return [Fault(Kind.KILL, chance.choice(REPLICAS), calm=chance.uniform(0.5, 1.5)) for _ in range(kills)]
 
 
-PROFILES = {"mixed": mixed, "rolling": rolling, "replicas": replicas}
+def hangs(seed: int, freezes: int) -> list[Fault]:
+    """`freezes` replicas that stand still for a while."""
+    chance = random.Random(seed)
+    return [_frozen(chance, chance.choice(REPLICAS), _calm(chance)) for _ in range(freezes)]
+
+
+def fronts(seed: int, kills: int) -> list[Fault]:
+    """`kills` kills of Envoy, the only one."""
+    chance = random.Random(seed)
+    return [Fault(Kind.KILL, Part.ENVOY, calm=_calm(chance)) for _ in range(kills)]
+
+
+PROFILES = {"mixed": mixed, "rolling": rolling, "replicas": replicas, "hangs": hangs, "fronts": fronts}
 
 
 def _fault(chance: random.Random, kind: Kind) -> Fault:
-    calm = round(chance.uniform(0.6, 1.6), 2)
+    calm = _calm(chance)
     if kind is Kind.KILL:
         part = chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
         return Fault(kind, part, calm=calm + (_AFTER_POSTGRES if part is Part.POSTGRES else 0.0))
@@ -105,4 +117,12 @@ def _fault(chance: random.Random, kind: Kind) -> Fault:
         target = f"{chance.choice(REPLICAS)}/{chance.choice(('postgres', 'valkey', 'provider', 'grpc'))}"
         return Fault(kind, target, round(chance.uniform(2.0, 8.0), 2), calm)
     part = chance.choices(list(_FREEZES), [4, 4, 1, 2, 1, 2])[0]
-    return Fault(kind, part, round(chance.uniform(*_FREEZES[part]), 2), calm)
+    return _frozen(chance, part, calm)
+
+
+def _frozen(chance: random.Random, part: Part, calm: float) -> Fault:
+    return Fault(Kind.FREEZE, part, round(chance.uniform(*_FREEZES[part]), 2), calm)
+
+
+def _calm(chance: random.Random) -> float:
+    return round(chance.uniform(0.6, 1.6), 2)

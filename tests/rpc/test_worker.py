@@ -73,6 +73,46 @@ def test_it_drains_on_sigterm(postgres: TestPostgres, tmp_path: Path) -> None:
         assert process.wait(10) == 0
 
 
+_DEAF = """
+import asyncio, dataclasses, uvloop
+from deskwire_server import app, worker
+from deskwire_server.deadline import Deadline
+from deskwire_server.settings import Settings
+
+async def deaf():
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            continue
+
+def build(settings):
+    built = app.build(settings)
+    return dataclasses.replace(built, background=(*built.background, deaf))
+
+uvloop.run(worker.serve(Settings(), build, deadline=Deadline()))
+"""
+
+
+def test_it_ends_in_time_though_a_task_of_it_never_does(postgres: TestPostgres, tmp_path: Path) -> None:
+    port = free_port()
+    environment = settings_of(postgres) | {"DESKWIRE_WORKER_GRPC_PORT": str(port), "DESKWIRE_DRAIN_GRACE": "0.5"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", _DEAF], env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            assert is_serving(channel)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=15)
+        assert process.returncode == 1
+        assert b"worker_did_not_end" in output
+        assert b"deaf" in output
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_it_refuses_a_superuser(postgres: TestPostgres, tmp_path: Path) -> None:
     with worker(postgres, tmp_path, DATABASE_URL=postgres.superuser_url) as (process, _):
         _, errors = process.communicate(timeout=30)

@@ -9,6 +9,9 @@ import typer
 
 from deskwire_server.cli.exits import CommandError, Exit
 
+_MORE_THAN_ITS_OWN = 10.0
+"""Seconds beyond the grace after which a worker is killed: by then it should long have ended itself."""
+
 
 def serve_command(
     workers: Annotated[
@@ -32,7 +35,8 @@ def serve_command(
         raise typer.Exit(worker.main(settings))
     from deskwire_server.cli.workers import run_workers
 
-    raise typer.Exit(asyncio.run(run_workers(_ports(wanted, settings.worker_grpc_port, settings.worker_http_port))))
+    ports = _ports(wanted, settings.worker_grpc_port, settings.worker_http_port)
+    raise typer.Exit(asyncio.run(run_workers(ports, patience=settings.drain_grace + _MORE_THAN_ITS_OWN)))
 
 
 def _ports(workers: int, grpc: int, http: int) -> list[tuple[int, int]]:

@@ -64,6 +64,7 @@ def set_settings(
     """Change settings of a tenant, and print those that it has. Workers heed them within ten seconds.
 
     when_abandoned=cancel|finish: what becomes of an answer that nobody watches. abandon_grace_seconds=5…86400: when.
+    products, integrations: names that are found in messages, such as "Google Ads|adwords,Slack".
     """
     from deskwire_server.tenants import admin, settings
 
@@ -72,9 +73,15 @@ def set_settings(
     if as_json:
         print(json.dumps(kept))
         return
-    shown = {key: f"{value:g}" if isinstance(value, float) else value for key, value in kept.items()}
-    lines = [f"{key}={value}" for key, value in sorted(shown.items())]
+    lines = [f"{key}={_shown(value)}" for key, value in sorted(kept.items())]
     print("\n".join(lines) or f"Tenant {name} has no settings of its own.")
+
+
+def _shown(value: object) -> str:
+    """A setting as it is given on the command line."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @app.command("list", epilog=EPILOG)

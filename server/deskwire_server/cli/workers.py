@@ -15,16 +15,18 @@ from deskwire_server.stack.launch import Command
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 10.0
-_CALM_AFTER = 30.0
-"""Seconds after which a worker counts as healthy again, and its next restart comes quickly."""
+_CALM_AFTER, _WELL_AFTER = 5.0, 30.0
+"""Seconds after which the next restart of a worker comes quickly again: one that can't run ends sooner; and after which
+it counts as well."""
 _HOPELESS = 5
 """Workers that end at once, so often in a row and none ever well, are not started again: something is wrong for all."""
 
 
-async def run_workers(ports: Sequence[tuple[int, int]]) -> int:
+async def run_workers(ports: Sequence[tuple[int, int]], *, patience: float) -> int:
     """Run a worker for each pair of gRPC and HTTP port until SIGTERM; whichever ends is started again, on its ports.
 
-    Returns 0 after a stop that was asked for, 1 when no worker can be kept running.
+    Returns 0 after a stop that was asked for, 1 when no worker can be kept running. Workers that have not ended
+    `patience` seconds after they were asked to are killed.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -38,7 +40,13 @@ async def run_workers(ports: Sequence[tuple[int, int]]) -> int:
     finally:
         asked.cancel()
         await asyncio.gather(*(worker.stop() for worker in workers))
-        await asyncio.gather(*kept)
+        _, left = await asyncio.wait(kept, timeout=patience)
+        if left:
+            for worker in workers:
+                worker.kill()
+            await asyncio.wait(left)
+        for task in kept:
+            task.result()
     return 0 if stop.is_set() else 1
 
 
@@ -60,8 +68,9 @@ class _Worker:
             code = await self._run()
             if self._stopping.is_set():
                 return
-            if time.monotonic() - began > _CALM_AFTER:
-                delay, failures = _FIRST_DELAY, 0
+            lived = time.monotonic() - began
+            delay = _FIRST_DELAY if lived > _CALM_AFTER else delay
+            failures = 0 if lived > _WELL_AFTER else failures
             failures += code > 0
             if failures >= _HOPELESS:
                 print(f"deskwire: {self._name} {describe_exit(code)} again and again", file=sys.stderr)
@@ -77,6 +86,12 @@ class _Worker:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once, if it still runs."""
+        if self._process is not None and self._process.returncode is None:
+            print(f"deskwire: {self._name} did not end, killing it", file=sys.stderr)
+            self._process.kill()
 
     async def _run(self) -> int:
         command = Command(argv=[sys.executable, "-m", "deskwire_server.worker"], environment=self._environment)

@@ -60,6 +60,24 @@ def test_a_watcher_counts_from_the_fault_that_broke_its_connection() -> None:
     assert round(found.seconds, 3) == 1.0
 
 
+def test_a_connection_alone_is_not_what_is_awaited() -> None:
+    journal = [*asked(9.0), line(9.8, "event", e="text_delta"), line(10.0, "state", state="reconnecting"),
+               line(10.8, "state", state="connected"), line(10.8, "event", e="connection_status"),
+               line(12.5, "event", e="turn_started")]  # fmt: skip
+
+    (found,) = resumes(journal, [KILLED])
+
+    assert round(found.seconds, 3) == 2.5
+
+
+def test_one_that_went_on_just_before_the_return_was_noted_is_not_late() -> None:
+    cut = Done(Fault(Kind.CUT, "replica-1/postgres"), 18.0, 18.0)
+    journal = [line(17.9, "stream", of="send"), line(21.9, "event", e="message_accepted", w=0)]
+
+    assert [each.seconds for each in resumes(journal, [cut, POSTGRES])] == [0.0]
+    assert [round(each.seconds, 3) for each in resumes(journal, [cut])] == [3.9]
+
+
 def test_a_second_fault_before_the_time_is_up_begins_it_anew() -> None:
     second = Done(Fault(Kind.KILL, Part.REPLICA_2), 12.0, 12.1)
     late = Done(Fault(Kind.KILL, Part.REPLICA_2), 14.0, 14.1)
