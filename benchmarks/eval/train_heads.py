@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.eval import labelled
 from benchmarks.eval.softmax import shares, train
 from deskwire_server.embeddings.minilm import MiniLM
+from deskwire_server.intents.report import expected_error
 from deskwire_server.understanding import features as room
 from deskwire_server.understanding.analyses.satisfaction import course
 from deskwire_server.understanding.features import feature_names, features
@@ -23,8 +24,9 @@ from deskwire_server.understanding.heads import EMBEDDER_DIMENSIONS, inputs
 from deskwire_server.understanding.language import detect_language
 
 _TARGET = Path(room.__file__).with_name("heads.npz")
-_FOLDS = 5
+_FOLDS = 10
 Values = NDArray[np.float32]
+Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +55,31 @@ def main() -> int:
     rows = labelled.messages("development")
     texts = [row.text for row in rows]
     lexical = np.stack([features(text).values for text in texts])
+    natural = np.array([not row.hard for row in rows])
     english = np.array([detect_language(text) == "en" for text in texts])
     vectors = MiniLM.load().embed(texts)
     whole = np.stack([inputs(values, vector) for values, vector in zip(lexical, vectors, strict=True)])
+    everything = np.full(len(rows), True)
     for task in _TASKS:
         wanted = np.array([task.labels.index(row.label(task.name)) for row in rows])
-        for kind, given, chosen in (("words", lexical, np.full(len(rows), True)), ("full", whole, english)):
-            chosen_texts = [text for text, kept in zip(texts, chosen, strict=True) if kept]
-            weights = _fit(f"{task.name}.{kind}", given[chosen], wanted[chosen], task, chosen_texts, options.misses)
-            stored |= {f"{task.name}.{kind}.weights": weights, f"{task.name}.{kind}.labels": np.array(task.labels)}
+        for kind, given, learned, asked in (
+            ("full", whole, english, natural & english),
+            ("words", lexical, everything, natural & english),
+            ("foreign", lexical, everything, natural & ~english),
+        ):
+            told = [text for text, kept in zip(texts, learned, strict=True) if kept] if options.misses else []
+            name = f"{task.name}.{kind}"
+            weights = _fit(name, given[learned], wanted[learned], asked[learned], task, told)
+            stored |= {f"{name}.weights": weights, f"{name}.labels": np.array(task.labels)}
     if options.write:
         _write(stored)  # the course of a conversation reads sentiment from the heads before
     conversations = labelled.conversations("development")
     given = np.stack([course(each.messages) for each in conversations])
     wanted = np.array([int(each.satisfied) for each in conversations])
     task = _Task("satisfaction", ("unsatisfied", "satisfied"), (3.0, 0.0))
-    texts = [" / ".join(message.text for message in each.messages) for each in conversations]
-    stored["satisfaction.words.weights"] = _fit("satisfaction", given, wanted, task, texts, options.misses)
+    told = [" / ".join(message.text for message in each.messages) for each in conversations] if options.misses else []
+    asked = np.full(len(wanted), True)
+    stored["satisfaction.words.weights"] = _fit("satisfaction", given, wanted, asked, task, told)
     stored["satisfaction.words.labels"] = np.array(task.labels)
     if options.write:
         _write(stored)
@@ -78,38 +88,44 @@ def main() -> int:
 
 
 def _fit(
-    name: str, given: Values, wanted: NDArray[np.int64], task: _Task, texts: Sequence[str], misses: bool
+    name: str, given: Values, wanted: Labels, asked: NDArray[np.bool_], task: _Task, texts: Sequence[str]
 ) -> NDArray[np.float16]:
-    """Weights from all rows, after a cross-validation that is printed."""
+    """Weights from all rows, calibrated on those that are like what the head is `asked`, after a cross-validation.
+
+    Its figures are of those rows. Of `texts`, where they are given, those that it gets wrong are printed too.
+    """
     penalty = np.full(given.shape[1], task.penalties[0], dtype=np.float32)
     if given.shape[1] > EMBEDDER_DIMENSIONS:
         penalty[-EMBEDDER_DIMENSIONS:] = task.penalties[1]
     fold = np.arange(len(given)) % _FOLDS
-    predicted = np.zeros((len(given), len(task.labels)), dtype=np.float32)
+    scores = np.zeros((len(given), len(task.labels)), dtype=np.float32)
     for index in range(_FOLDS):
         kept = fold != index
         weights = train(given[kept], wanted[kept], len(task.labels), penalty, balance=task.balance)
-        predicted[~kept] = shares(given[~kept] @ weights[:-1] + weights[-1])
+        scores[~kept] = given[~kept] @ weights[:-1] + weights[-1]
+    sharpness = _sharpness(scores[asked], wanted[asked])
+    predicted = shares(sharpness * scores)
     best = predicted.argmax(axis=1)
-    score = labelled.macro_f1([task.labels[each] for each in wanted], [task.labels[each] for each in best])
-    print(f"{name:20} n {len(given):4}  accuracy {np.mean(best == wanted):.3f}  macro F1 {score:.3f}  "
-          f"sharpness {_sharpness(predicted, wanted):.2f}")  # fmt: skip
-    if misses:
-        for index in np.flatnonzero(best != wanted).tolist():
+    right = best == wanted
+    score = labelled.macro_f1(*([task.labels[each] for each in some[asked]] for some in (wanted, best)))
+    error = expected_error(predicted.max(axis=1)[asked], right[asked])
+    print(f"{name:18} learned {len(given):4}, asked {asked.sum():3}: accuracy {right[asked].mean():.3f} (of all "
+          f"{right.mean():.3f})  macro F1 {score:.3f}  calibration error {error:.3f}")  # fmt: skip
+    for index, text in enumerate(texts):
+        if not right[index]:
             print(f"    {task.labels[wanted[index]]} read as {task.labels[best[index]]} "
-                  f"{predicted[index].max():.2f}: {texts[index]}")  # fmt: skip
-    weights = train(given, wanted, len(task.labels), penalty, balance=task.balance)
-    return (weights * _sharpness(predicted, wanted)).astype(np.float16)
+                  f"{predicted[index].max():.2f}: {text}")  # fmt: skip
+    weights = sharpness * train(given, wanted, len(task.labels), penalty, balance=task.balance)
+    return weights.astype(np.float16)
 
 
-def _sharpness(predicted: Values, wanted: NDArray[np.int64]) -> float:
-    """The factor of all weights that makes the probabilities of rows not trained on likeliest: calibrated ones."""
-    scores: Values = np.log(np.maximum(predicted, np.float32(1e-6)))
+def _sharpness(scores: Values, wanted: Labels) -> np.float32:
+    """The factor of all scores that makes the labels of rows not trained on likeliest."""
 
-    def surprise(factor: float) -> float:
-        return float(-np.log(shares(np.float32(factor) * scores)[np.arange(len(wanted)), wanted] + 1e-9).mean())
+    def surprise(factor: np.float32) -> float:
+        return float(-np.log(shares(factor * scores)[np.arange(len(wanted)), wanted] + 1e-9).mean())
 
-    return min((0.05 * step for step in range(10, 61)), key=surprise)
+    return min((np.float32(0.05 * step) for step in range(10, 81)), key=surprise)
 
 
 def _write(stored: dict[str, NDArray[np.generic]]) -> None:

@@ -14,7 +14,8 @@ from benchmarks.eval.figures import Figure, Report, percent
 from benchmarks.eval.labelled import LabelledMessage
 from benchmarks.eval.understanding_times import DirectEmbedder
 from deskwire_server.intents.report import expected_error
-from deskwire_server.understanding.analyses import MessageToAnalyse, Registry, warm_up
+from deskwire_server.understanding import loading
+from deskwire_server.understanding.analyses import MessageToAnalyse, Registry
 from deskwire_server.understanding.analyses.confusion import ConfusionResult
 from deskwire_server.understanding.analyses.sentiment import SentimentResult
 from deskwire_server.understanding.analyses.urgency import UrgencyResult
@@ -28,7 +29,7 @@ _NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 async def measure(report: Report) -> None:
     """The figures of each analysis, then the times."""
-    await warm_up()
+    await loading.ready()
     registry, embedder = Registry(), DirectEmbedder()
     await _messages(registry, embedder, report)
     _languages(report)
@@ -42,19 +43,17 @@ async def _messages(registry: Registry, embedder: DirectEmbedder, report: Report
     vectors = await embedder.embed([row.text for row in rows], purpose="query")
     tasks = ("sentiment", "urgency", "confusion")
     given: dict[str, list[str]] = {task: [] for task in tasks}
-    sure: dict[str, list[float]] = {"sentiment": [], "urgency": []}
+    sure: dict[str, list[float]] = {task: [] for task in tasks}
     for row, vector in zip(rows, vectors, strict=True):
         found = await registry.analyse(MessageToAnalyse.of(row.text, embedder, vector=vector), tasks)
         for task in tasks:
             given[task].append(_label(found[task]))
-        for task, values in sure.items():
-            values.append(float(found[task].as_json()["confidence"]))
+            sure[task].append(_confidence(found[task]))
     for task in tasks:
         _add(report, task, rows, given[task])
-    for task, values in sure.items():
+    for task in tasks:
         right = [row.label(task) == label for row, label in zip(rows, given[task], strict=True)]
-        error = 100 * expected_error(values, right)
-        report.figures.append(Figure(task, "calibration error", error, goal=5, at_most=True, samples=len(rows)))
+        _calibration(report, task, sure[task], right)
 
 
 def _label(result: object) -> str:
@@ -62,6 +61,18 @@ def _label(result: object) -> str:
         return "confused" if result.offer_screen_sharing else "clear"
     assert isinstance(result, SentimentResult | UrgencyResult)
     return result.label
+
+
+def _confidence(result: object) -> float:
+    if isinstance(result, ConfusionResult):
+        return max(result.score, 1 - result.score)
+    assert isinstance(result, SentimentResult | UrgencyResult)
+    return result.confidence
+
+
+def _calibration(report: Report, task: str, confidence: list[float], right: list[bool]) -> None:
+    error = 100 * expected_error(confidence, right)
+    report.figures.append(Figure(task, "calibration error", error, goal=5, at_most=True, samples=len(right)))
 
 
 def _add(report: Report, task: str, rows: Sequence[LabelledMessage], given: list[str]) -> None:
@@ -103,16 +114,18 @@ def _entities(report: Report) -> None:
 
 async def _satisfaction(registry: Registry, report: Report) -> None:
     rows = labelled.conversations("test")
-    right = []
+    right, sure = [], []
     for row in rows:
         message = MessageToAnalyse.of(row.messages[-1].text, None, history=row.messages[:-1])
         if row.messages[-1].role != "user":
             message = MessageToAnalyse.of("", None, history=row.messages)
         found = (await registry.analyse(message, ["satisfaction"]))["satisfaction"].as_json()
         right.append((found["label"] == "satisfied") == row.satisfied)
+        sure.append(float(found["confidence"]))
     report.figures.append(
         Figure("satisfaction of a conversation", "accuracy", percent(right), goal=_GOAL, samples=len(rows))
     )
+    _calibration(report, "satisfaction of a conversation", sure, right)
 
 
 async def _times(report: Report) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from benchmarks.eval import labelled
 from deskwire_server.embeddings.minilm import MiniLM
 from deskwire_server.embeddings.port import Vectors
-from deskwire_server.understanding.analyses import MessageToAnalyse, Registry, warm_up, with_vectors
+from deskwire_server.understanding import loading
+from deskwire_server.understanding.analyses import MessageToAnalyse, Registry, with_vectors
 
 _TIMED = 60
 _BATCH = 96
@@ -35,7 +36,7 @@ class DirectEmbedder:
 
 async def main() -> None:
     """Print the medians in milliseconds, and the messages of a batch a second, all of processor time."""
-    await warm_up()
+    await loading.ready()
     registry, embedder = Registry(), DirectEmbedder()
     texts = [row.text for row in labelled.messages("development")]
     whole, alone = [], []

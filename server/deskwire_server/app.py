@@ -344,6 +344,7 @@ def build(
         ),
         closers=(
             hub.close,
+            summaries.close,
             registry.close,
             shelf.close,
             *([redis.aclose] if redis else []),

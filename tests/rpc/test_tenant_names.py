@@ -28,20 +28,20 @@ async def running(postgres: TestPostgres) -> AsyncIterator[Server]:
 
 
 async def by_analyze_intent(client: Client, text: str) -> set[tuple[str, str]]:
-    stub = intent_pb2_grpc.IntentServiceStub(client.channel)  # type: ignore[no-untyped-call]
+    stub = intent_pb2_grpc.IntentServiceStub(client.channel)
     found = await stub.AnalyzeIntent(intent_pb2.AnalyzeIntentRequest(message=text), metadata=client.metadata)
     return {(entity.type, entity.value) for entity in found.entities}
 
 
 async def by_analyze_message(client: Client, text: str) -> set[tuple[str, str]]:
-    stub = intent_pb2_grpc.IntentServiceStub(client.channel)  # type: ignore[no-untyped-call]
+    stub = intent_pb2_grpc.IntentServiceStub(client.channel)
     request = intent_pb2.AnalyzeMessageRequest(message=text, analysis_types=["entities"])
     found = await stub.AnalyzeMessage(request, metadata=client.metadata)
     return _named(found.analyses)
 
 
 async def by_batch(client: Client, text: str) -> set[tuple[str, str]]:
-    stub = intent_pb2_grpc.IntentServiceStub(client.channel)  # type: ignore[no-untyped-call]
+    stub = intent_pb2_grpc.IntentServiceStub(client.channel)
     message = intent_pb2.AnalyzeMessageRequest(message=text, analysis_types=["entities"])
     requests = [intent_pb2.BatchAnalyzeMessagesRequest(key="1", message=message)]
     call = stub.BatchAnalyzeMessages(iter(requests), metadata=client.metadata)

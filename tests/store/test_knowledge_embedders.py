@@ -16,9 +16,10 @@ from deskwire_server.knowledge import catching_up as work
 from deskwire_server.knowledge import embedder_store, search_store
 from deskwire_server.knowledge.catching_up import CatchingUp
 from deskwire_server.knowledge.embedder_models import Status
-from deskwire_server.knowledge.models import SearchQuery
+from deskwire_server.knowledge.models import ArticleDraft, SearchQuery
 from deskwire_server.knowledge.reembedding import Reembedding
 from deskwire_server.knowledge.service import KnowledgeService
+from deskwire_server.stack import programs
 from tests.support.knowledge import Knowledge, WordEmbedder, knowledge_on
 from tests.support.postgres import TestPostgres
 
@@ -268,3 +269,20 @@ async def _plan_of_search(postgres: TestPostgres, knowledge: Knowledge) -> str:
         scope = search_store.Scope(corpus.chunks)
         await search_store.near(Explaining(connection), tenant_id, corpus.spaces[0], vector, scope, 10)
     return "\n".join(asked)
+
+
+async def test_the_stack_knows_whether_a_tenant_is_on_local_vectors(postgres: TestPostgres) -> None:
+    connection = await asyncpg.connect(postgres.superuser_url.rpartition("/")[0] + "/deskwire")
+    try:
+        # Tests before this one left tenants behind.
+        await connection.execute("UPDATE knowledge_embedders SET status = 'retired' WHERE name LIKE 'local/%'")
+        assert not await programs.uses_local_vectors(postgres.system_url)
+        async with knowledge_on(postgres) as knowledge:
+            local = KnowledgeService(knowledge.database, WordEmbedder("local/all-MiniLM-L6-v2"))
+            await local.create_article(knowledge.admin, ArticleDraft("Refunds", "A refund takes five days."))
+            assert await programs.uses_local_vectors(postgres.system_url)
+        await connection.execute("UPDATE knowledge_embedders SET status = 'ready' WHERE name LIKE 'local/%'")
+        assert not await programs.uses_local_vectors(postgres.system_url)
+    finally:
+        await connection.close()
+    assert not await programs.uses_local_vectors("postgresql://deskwire_system@127.0.0.1:1/none")

@@ -34,3 +34,7 @@ async def test_they_are_set_shown_and_taken_back(
     assert "cancel, finish" in told
     assert run("when_abandoned=") == (0, "abandon_grace_seconds=90")
     assert run() == (0, "abandon_grace_seconds=90")
+    assert run("products=Pulse|pulse app, Fluxomatic") == (
+        0,
+        "abandon_grace_seconds=90\nproducts=Pulse|pulse app,Fluxomatic",
+    )

@@ -22,6 +22,8 @@ class LabelledMessage:
     sentiment: str
     urgency: str
     confused: bool
+    hard: bool = False
+    """Whether it was written to be hard: such rows teach, but messages do not come in their mix."""
 
     def label(self, task: str) -> str:
         """The label of `sentiment`, `urgency` or `confusion`."""
@@ -50,7 +52,7 @@ class LabelledEntities:
 def messages(half: Half) -> list[LabelledMessage]:
     """The messages of one half."""
     return [
-        LabelledMessage(row["text"], row["sentiment"], row["urgency"], row["confused"])
+        LabelledMessage(row["text"], row["sentiment"], row["urgency"], row["confused"], row.get("hard", False))
         for row in _rows("messages.jsonl", half)
     ]
 

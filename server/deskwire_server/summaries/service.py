@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
 from uuid import UUID
 
 from deskwire_server.db.engine import Database
 from deskwire_server.jobs.models import Handler, Work
 from deskwire_server.summaries import store
+from deskwire_server.summaries.counting import Counting
 from deskwire_server.summaries.extract import title_of
 from deskwire_server.summaries.models import Branch, Exchange
 from deskwire_server.summaries.writer import Count, Writer
@@ -33,6 +34,7 @@ class SummaryService:
         self._writer = writer
         self._window = window
         self._announce = announce
+        self._kept = Counting(database)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -81,12 +83,12 @@ class SummaryService:
                     connection, work.tenant_id, work.conversation_id, step[-1].turn_id, written.text, written.provider
                 )
 
-    def _counting(self, work: Work) -> Count:
-        async def count(spent: dict[str, Any]) -> None:
-            async with self._database.transaction(work.tenant_id) as connection:
-                await store.count_call(connection, work.tenant_id, work.turn_id, spent)
+    async def close(self) -> None:
+        """Wait a moment for what calls have cost to be kept."""
+        await self._kept.close()
 
-        return count
+    def _counting(self, work: Work) -> Count:
+        return partial(self._kept.keep, work)
 
 
 def _from_first_matter(exchanges: tuple[Exchange, ...]) -> tuple[Exchange, ...]:

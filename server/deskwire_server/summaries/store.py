@@ -132,14 +132,18 @@ async def ask_for_summary(connection: AsyncConnection, tenant_id: UUID, conversa
     )
 
 
-async def count_call(connection: AsyncConnection, tenant_id: UUID, turn_id: UUID, spent: dict[str, Any]) -> None:
-    """Keep what a call of a provider has cost, with the turn that caused it, as its attempt 0."""
+async def count_call(
+    connection: AsyncConnection, tenant_id: UUID, turn_id: UUID, row_id: UUID, spent: dict[str, Any]
+) -> None:
+    """Keep what a call of a provider has cost, with the turn that caused it, as its attempt 0; a known row once."""
     await connection.execute(
         text("""
-        INSERT INTO usage (tenant_id, turn_id, attempt, user_id, provider, model, input_tokens, output_tokens,
-                           cached_input_tokens)
-        SELECT :tenant, t.id, 0, t.user_id, :provider, :model, :input_tokens, :output_tokens, :cached_input_tokens
+        INSERT INTO usage (tenant_id, id, turn_id, attempt, user_id, provider, model, input_tokens, output_tokens,
+                           cached_input_tokens, estimated)
+        SELECT :tenant, :row, t.id, 0, t.user_id, :provider, :model, :input_tokens, :output_tokens,
+               :cached_input_tokens, :estimated
         FROM turns t WHERE t.id = :turn
+        ON CONFLICT (tenant_id, id) DO NOTHING
     """),
-        {"tenant": tenant_id, "turn": turn_id, **spent},
+        {"tenant": tenant_id, "row": row_id, "turn": turn_id, "estimated": False, **spent},
     )

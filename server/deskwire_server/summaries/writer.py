@@ -73,7 +73,8 @@ class Writer:
     async def _ask(self, request: CompletionRequest, count: Count, *, is_last_try: bool) -> str:
         """What the provider says; empty when it fails in a way that another try would not mend."""
         pieces: list[str] = []
-        usage, model, reached = Usage(), self._provider.default_model, True
+        usage, model = Usage(), self._provider.default_model
+        reached: bool | None = True
         try:
             async with asyncio.timeout(self._timeout), aclosing(self._provider.stream(request)) as events:
                 async for event in events:
@@ -81,8 +82,11 @@ class Writer:
                         pieces.append(event.text)
                     elif isinstance(event, Finished):
                         usage, model = event.usage, event.model or model
+        except asyncio.CancelledError:
+            reached = True if pieces else None
+            raise
         except (ProviderError, TimeoutError) as error:
-            reached = not isinstance(error, ProviderError) or error.reached
+            reached = error.reached if isinstance(error, ProviderError) else True
             if not is_last_try and not (isinstance(error, ProviderError) and not error.retryable):
                 raise
             _log.warning("written_without_the_provider", provider=self._provider.name, error=type(error).__name__)
@@ -91,6 +95,7 @@ class Writer:
             if usage == Usage():
                 read = estimated_tokens(request.system) + estimated_tokens(request.messages[-1].content)
                 usage = Usage(read, estimated_tokens("".join(pieces)))
-            if reached:
-                await count({"provider": self._provider.name, "model": model, **asdict(usage)})
+            if reached is not False:
+                spent = {"provider": self._provider.name, "model": model, **asdict(usage)}
+                await count(spent if reached else {**spent, "estimated": True})
         return "".join(pieces)

@@ -11,6 +11,9 @@ from deskwire_server.errors import InvalidArgument
 
 SHORTEST_GRACE = 5.0
 LONGEST_GRACE = 86_400.0
+MOST_NAMES = 500
+LONGEST_NAME = 200
+"""Characters, other spellings counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,23 @@ def _seconds(key: str, value: str) -> float:
     return seconds
 
 
+def _names(key: str, value: str) -> list[str]:
+    """Names with commas between, each with its other spellings behind strokes: `Google Ads|adwords, Slack`."""
+    names = [
+        "|".join(spelling for part in name.split("|") if (spelling := " ".join(part.split())))
+        for name in value.split(",")
+    ]
+    names = list(dict.fromkeys(name for name in names if name))
+    if not 0 < len(names) <= MOST_NAMES or any(len(name) > LONGEST_NAME for name in names):
+        raise InvalidArgument.field(
+            key, f"must be 1 to {MOST_NAMES} names with commas between, each of {LONGEST_NAME} characters at most"
+        )
+    return names
+
+
 _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "when_abandoned": _choice("cancel", "finish"),
     "abandon_grace_seconds": _seconds,
+    "products": _names,
+    "integrations": _names,
 }

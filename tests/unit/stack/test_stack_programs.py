@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
 from deskwire_server.settings import Settings
-from deskwire_server.stack import programs
+from deskwire_server.stack import programs, supervisor
 from deskwire_server.stack.state import ProcessId, RunState
 
 _STATE = RunState(
@@ -77,3 +78,31 @@ def test_a_local_embedder_runs_where_it_is_wanted(embedder: str, key: str | None
 )
 def test_callers_on_this_machine_reach_any_listener(host: str, reachable: str) -> None:
     assert programs.reachable_host(host) == reachable
+
+
+@pytest.mark.parametrize(
+    ("embedder", "key", "may"),
+    [("auto", None, False), ("auto", "k", True), ("openai", "k", False), ("local", "k", False), ("none", None, False)],
+)
+def test_tenants_may_still_be_on_local_embeddings(embedder: str, key: str | None, may: bool) -> None:
+    assert programs.may_want_embedder(_settings(embedder=embedder, openai_api_key=key)) is may
+
+
+async def test_it_is_started_once_a_tenant_is_on_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    answers, started = [False, False, True], list[Path | None]()
+
+    async def uses_local_vectors(url: str) -> bool:
+        assert url == _STATE.database_system_url
+        return answers.pop(0)
+
+    async def start(path: Path | None) -> None:
+        started.append(path)
+
+    monkeypatch.setattr(programs, "uses_local_vectors", uses_local_vectors)
+    monkeypatch.setattr(supervisor, "_EMBEDDER_CHECK_INTERVAL", 0.0)
+    stack = supervisor.Stack(_settings(embedder="auto", openai_api_key="sk-x", data_dir=tmp_path), print)
+    monkeypatch.setattr(stack, "_state", _STATE)
+    monkeypatch.setattr(stack, "_start_embedder", start)
+    await stack._start_embedder_when_used(tmp_path / "embedder.sock")
+    assert started == [tmp_path / "embedder.sock"]
+    assert answers == []

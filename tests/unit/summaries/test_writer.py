@@ -49,6 +49,17 @@ async def test_without_a_model_nothing_is_asked() -> None:
     assert costs.rows == []
 
 
+@pytest.mark.parametrize(("reached", "counted"), [(False, []), (None, [True]), (True, [False])])
+async def test_a_call_that_may_have_been_made_is_counted_as_an_estimate(
+    reached: bool | None, counted: list[bool]
+) -> None:
+    cut = ProviderError("cut", provider="scripted", kind="cut", retryable=True, reached=reached)
+    costs, provider = Costs(), ScriptedProvider(pieces=(), error=cut)
+    with pytest.raises(ProviderError):
+        await Writer(provider, timeout=5).summary("", SAID, costs, is_last_try=False)
+    assert [row.get("estimated", False) for row in costs.rows] == counted
+
+
 async def test_a_failure_is_raised_and_counted_until_the_last_try_quotes() -> None:
     costs, provider = Costs(), ScriptedProvider(pieces=("half",), error=failing(retryable=True))
     writer = Writer(provider, timeout=5)

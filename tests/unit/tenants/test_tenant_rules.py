@@ -28,6 +28,9 @@ def test_assignments_are_read_and_empty_ones_take_back() -> None:
         ("colour=red", "colour"),
         ("when_abandoned", "when_abandoned"),
         ("=x", "setting"),
+        ("products=,|,", "products"),
+        ("products=" + "x" * 201, "products"),
+        ("integrations=" + ",".join(map(str, range(501))), "integrations"),
     ],
 )
 def test_what_makes_no_sense_is_refused(word: str, field: str) -> None:
@@ -47,3 +50,8 @@ def test_what_makes_no_sense_is_refused(word: str, field: str) -> None:
 )
 def test_the_server_s_rule_holds_where_a_tenant_has_none(settings: dict[str, object], rule: WhenAbandoned) -> None:
     assert when_abandoned(settings, 60) == rule
+
+
+def test_names_are_tidied() -> None:
+    given = ["products=Pulse|the  pulse app, Fluxomatic 3000,, Pulse|the pulse app", "integrations="]
+    assert parse(given) == {"products": ["Pulse|the pulse app", "Fluxomatic 3000"], "integrations": None}

@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 /** Markdown, chips, passages and words for errors. */
 import { Code } from "@connectrpc/connect";
+import { h, render as renderInto } from "preact";
 import { describe, expect, it } from "vitest";
 
 import { api, DeskwireError, type Reason } from "../../src/lib";
@@ -10,6 +11,7 @@ import { tidyEnd } from "../../src/app/text/growing";
 import { plainText, toBlocks, toSafeNodes } from "../../src/app/text/markdown";
 import { markSource, showPassage } from "../../src/app/text/passage";
 import { ageGroup } from "../../src/app/text/time";
+import { Markdown } from "../../src/app/ui/markdown";
 
 function render(markdown: string): HTMLElement {
   const host = document.createElement("div");
@@ -91,6 +93,21 @@ describe("chips", () => {
     const chips = [...host.querySelectorAll("button.chip")];
     expect(chips.map((chip) => chip.getAttribute("aria-label"))).toEqual(["Source 1: Refunds", "Source 3: Plans"]);
     expect(host.textContent).toContain("no [2]. a[1]");
+  });
+
+  it("become plain marks when the whole answer has fewer sources than its text has marks", () => {
+    const host = document.createElement("div");
+    const source = "Refunds take five days [1]. Plans differ [1] [3], see the list.[3]";
+    const show = (shown: typeof sources, streaming: boolean): void =>
+      renderInto(h(Markdown, { source, sources: shown, streaming }), host);
+    show(sources, true);
+    expect(host.querySelectorAll("button.chip")).toHaveLength(4);
+    show(sources.slice(1), false);
+    expect([...host.querySelectorAll("button.chip")].map((chip) => chip.textContent)).toEqual(["3", "3"]);
+    expect(host.textContent.trim()).toBe("Refunds take five days [1]. Plans differ [1] 3, see the list.3");
+    show([], false);
+    expect(host.querySelector("button.chip, .cited")).toBeNull();
+    expect(host.textContent.trim()).toBe(source);
   });
 });
 

@@ -42,6 +42,17 @@ describe("reduce", () => {
     expect(after(accepted, started, grown("old"), grown("new", 2))).toMatchObject([{}, { text: "new", attempt: 2 }]);
   });
 
+  it("has the sources of the whole answer, also where they are fewer than while it was written", () => {
+    const sources = [1, 2].map((number) => create(api.CitationSchema, { number, title: `Source ${number}` }));
+    const cited: DeskwireEvent = { ...base, type: "citations", messageId: "a", citations: sources };
+    const details = create(api.AnswerDetailsSchema, { citations: sources.slice(1) });
+    const whole = create(api.MessageSchema, { ...answer, text: "A [1] and B [2].", answer: details });
+    const ended: DeskwireEvent = { ...base, type: "completed", message: whole };
+    expect(after(accepted, started, cited, grown("A [1]"))).toMatchObject([{}, { citations: sources }]);
+    expect(after(accepted, started, cited, grown("A [1]"), ended)).toMatchObject([{}, { citations: [{ number: 2 }] }]);
+    expect(after(accepted, started, cited, grown("A [1]"), completed)).toMatchObject([{}, { citations: [] }]);
+  });
+
   it("keeps the partial text of a stopped answer", () => {
     const cancelled: DeskwireEvent = { ...base, type: "cancelled", abandoned: false, partial: undefined };
     expect(after(accepted, started, grown("Hel"), cancelled)).toMatchObject([{}, { text: "Hel", state: "cancelled" }]);
