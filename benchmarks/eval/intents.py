@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,14 +15,16 @@ import numpy as np
 
 from benchmarks.eval.figures import Figure, Report, percent
 from benchmarks.eval.stage import Stage
+from deskwire_server.embeddings.helper import second_embedder
 from deskwire_server.embeddings.port import Embedder, Vectors
 from deskwire_server.intents.analyst import Analyst, Message
 from deskwire_server.intents.classifier import Classifier
 from deskwire_server.intents.features import Featurizer
 from deskwire_server.intents.heads import codec
 from deskwire_server.intents.heads.head import OUT_OF_SCOPE, Head, Verdict
+from deskwire_server.intents.models import Loaded
 from deskwire_server.intents.report import expected_error
-from deskwire_server.intents.trainer import Lesson, Trainer
+from deskwire_server.intents.trainer import Trainer, lesson
 from deskwire_server.understanding import Understanding
 
 _FOLDS = 5
@@ -80,6 +83,14 @@ class _Remembering(Featurizer):
     def __init__(self, embedder: Embedder | None) -> None:
         super().__init__(embedder)
         self._made: dict[str, Vectors] = {}
+
+    @asynccontextmanager
+    async def doubled(self) -> AsyncIterator[Featurizer]:
+        """See `Featurizer`. Both remember the same."""
+        async with second_embedder() as embedder:
+            second = _Remembering(embedder)
+            second._made = self._made
+            yield second
 
     async def vectors(self, texts: Sequence[str], *, purpose: Literal["query", "document"]) -> Vectors:
         """See `Featurizer`."""
@@ -203,11 +214,15 @@ class _Bench:
 
     async def train(self, learned: Labelled) -> tuple[Head, float]:
         """A head as the service trains it, and the seconds that took, embeddings included."""
-        names = sorted(set(learned.labels))
-        places = {name: index for index, name in enumerate(names)}
-        lesson = Lesson(tuple(names), learned.texts, tuple(places[label] for label in learned.labels))
+        by_name: dict[str, list[str]] = {}
+        for text, label in zip(learned.texts, learned.labels, strict=True):
+            by_name.setdefault(label, []).append(text)
+        names = sorted(by_name)
+        loaded = Loaded(tuple(names), ("",) * len(names), tuple(tuple(by_name[name]) for name in names))
+        what = lesson(loaded)
+        assert what is not None
         started = time.perf_counter()
-        made = await self.trainer.train(self.stage.caller.tenant_id, lesson, lambda _share, _step: None)
+        made = await self.trainer.train(self.stage.caller.tenant_id, what, lambda _share, _step: None)
         return codec.decode(made.head), time.perf_counter() - started
 
     async def ask(self, head: Head, asked: Labelled) -> list[Verdict]:

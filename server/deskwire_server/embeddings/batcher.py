@@ -12,9 +12,11 @@ from typing import Literal, Protocol
 import numpy as np
 
 from deskwire_server.embeddings.minilm import DIMENSIONS
-from deskwire_server.embeddings.port import Vectors
+from deskwire_server.embeddings.port import Match, Vectors
 
 Encoded = list[int]
+_MOST_MATCHING = 200
+"""Comparisons that wait at most; each takes as long as a batch."""
 
 
 class Model(Protocol):
@@ -30,6 +32,10 @@ class Model(Protocol):
 
     def embed_layers(self, encoded: Sequence[Encoded]) -> Vectors:
         """Longer rows whose end is the unit vector, in order."""
+        ...
+
+    def match(self, question: str, texts: Sequence[str]) -> Match:
+        """The words of `question` compared with `texts`."""
         ...
 
 
@@ -61,6 +67,7 @@ class Batcher:
         self._batch_pieces = batch_pieces
         self._max_waiting = max_waiting
         self._queues: dict[str, deque[_Item]] = {"query": deque(), "document": deque()}
+        self._matching = 0
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
 
@@ -81,6 +88,16 @@ class Batcher:
             self._queues[purpose].append(_Item(request, place, encoded[place]))
         self._wake.set()
         return await request.done
+
+    async def match(self, question: str, texts: Sequence[str]) -> Match:
+        """Compare the words of `question` with `texts` between two batches. Raises `OverloadedError`."""
+        if self._matching >= _MOST_MATCHING:
+            raise OverloadedError
+        self._matching += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._model.match, question, texts)
+        finally:
+            self._matching -= 1
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from deskwire_server.embeddings.gathering import Gathering
 from deskwire_server.embeddings.local import LocalEmbedder
-from deskwire_server.embeddings.port import Embedder, Vectors
+from deskwire_server.embeddings.port import Embedder, Match, Vectors
 
 _SLICE = 512
 """Texts of one round trip to Redis."""
@@ -85,6 +85,10 @@ class CachedEmbedder:
             for text, row in zip(texts, rows, strict=True):
                 self._remember(self._key(text), row[-self.dimensions :].copy())
         return rows
+
+    async def match(self, question: str, texts: Sequence[str]) -> Match | None:
+        """The local embedder's comparison of words, None where another one is wrapped. Raises `EmbedderUnavailable`."""
+        return await self._inner.match(question, texts) if isinstance(self._inner, LocalEmbedder) else None
 
     async def ping(self) -> None:
         """Ask the wrapped embedder for a sign of life, where it is one that can tell. Raises `EmbedderUnavailable`."""

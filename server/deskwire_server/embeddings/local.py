@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from deskwire_server.embeddings.errors import EmbedderUnavailable
-from deskwire_server.embeddings.port import Vectors
+from deskwire_server.embeddings.port import Match, Vectors
 from deskwire_server.embeddings.wire import BadFrameError, frame, read_frame
 
 NAME = "local/all-MiniLM-L6-v2"
@@ -57,6 +57,20 @@ class LocalEmbedder:
             return np.empty((0, VIEWS * DIMENSIONS), dtype=np.float32)
         slices = [list(texts[start : start + _SLICE]) for start in range(0, len(texts), _SLICE)]
         return np.concatenate([await self._slice(part, purpose, op="layers") for part in slices])
+
+    async def match(self, question: str, texts: Sequence[str]) -> Match:
+        """Compare the words of `question` with `texts`, some and few. Raises `EmbedderUnavailable`."""
+        header = {"op": "match", "question": question, "texts": list(texts)}
+        reply, body = await self._call(header, self._timeouts["query"])
+        words = tuple(reply.get("words", ()))
+        if reply.get("rows") != len(texts) or len(body) != 4 * (
+            (len(texts) + 1) * DIMENSIONS + len(words) * len(texts)
+        ):
+            raise self._unavailable("answered with the wrong number of vectors")
+        numbers = np.frombuffer(body, dtype="<f4").astype(np.float32, copy=False)
+        vectors = numbers[: (len(texts) + 1) * DIMENSIONS].reshape(-1, DIMENSIONS)
+        likeness = numbers[vectors.size :].reshape(len(words), len(texts))
+        return Match(words, vectors[0], vectors[1:], likeness)
 
     async def ping(self) -> None:
         """Return when the process answers. Raises `EmbedderUnavailable`."""

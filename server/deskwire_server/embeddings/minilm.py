@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
 
-from deskwire_server.embeddings.port import Vectors
+from deskwire_server.embeddings.port import Match, Vectors
 from deskwire_server.embeddings.wordpiece import WordPiece
 
 NAME = "local/all-MiniLM-L6-v2"
@@ -53,6 +52,8 @@ class MiniLM:
 
     def __init__(self, folder: Path) -> None:
         """Load the weights and the vocabulary from `folder`."""
+        from safetensors.numpy import load_file  # Workers know this module for its name and sizes alone.
+
         weights = load_file(folder / "model.safetensors")
         self._tokenizer = WordPiece.from_file(folder / "vocab.txt")
         self._words: _Array = weights["embeddings.word_embeddings.weight"]
@@ -89,7 +90,36 @@ class MiniLM:
             vectors[batch] = self._forward([encoded[index] for index in batch], views)
         return vectors
 
+    def match(self, question: str, texts: Sequence[str]) -> Match:
+        """Compare the words of `question`, in context, with those of `texts`, of which there must be some."""
+        split = [self._tokenizer.words(text, MAX_PIECES) for text in (question, *texts)]
+        encoded = [self.encode(text) for text in (question, *texts)]
+        states: list[_Array] = [np.empty(0, dtype=np.float32)] * len(encoded)
+        for batch in batches_by_length([len(ids) for ids in encoded], _BATCH_PIECES):
+            *_, last = self._layers_of([encoded[index] for index in batch])
+            for row, index in enumerate(batch):
+                states[index] = last[row, : len(encoded[index])]
+        vectors = _unit(np.stack([state.mean(axis=0) for state in states]))
+        own, *others = (
+            _of_words(state, [count for _, count in words]) for state, words in zip(states, split, strict=True)
+        )
+        nearest = [(own @ other.T).max(axis=1, initial=0.0) for other in others]
+        words = tuple(word for word, _ in split[0])
+        return Match(words, vectors[0], vectors[1:], np.stack(nearest, axis=1).astype(np.float32))
+
     def _forward(self, batch: Sequence[list[int]], views: int) -> Vectors:
+        lengths = np.array([len(ids) for ids in batch])
+        shares = (np.arange(int(lengths.max()))[None, :] < lengths[:, None]).astype(np.float32)
+        shares /= lengths[:, None].astype(np.float32)
+        pooled = [
+            _unit(np.einsum("bld,bl->bd", hidden, shares))
+            for number, hidden in enumerate(self._layers_of(batch), 1)
+            if number > _LAYERS - views
+        ]
+        return np.concatenate(pooled, axis=1) if views > 1 else pooled[0]
+
+    def _layers_of(self, batch: Sequence[list[int]]) -> Iterator[_Array]:
+        """What each layer makes of each piece: shape (texts, longest, dimensions)."""
         lengths = np.array([len(ids) for ids in batch])
         longest = int(lengths.max())
         ids = np.zeros((len(batch), longest), dtype=np.int64)
@@ -101,13 +131,9 @@ class MiniLM:
         bias = None
         if int(lengths.min()) < longest:
             bias = np.where(present, np.float32(0), np.float32(-1e9))[:, None, None, :]
-        shares = present.astype(np.float32) / lengths[:, None].astype(np.float32)
-        pooled = []
-        for number, layer in enumerate(self._layers, 1):
+        for layer in self._layers:
             hidden = _run(layer, hidden, len(batch), longest, bias)
-            if number > _LAYERS - views:
-                pooled.append(_unit(np.einsum("bld,bl->bd", hidden.reshape(len(batch), longest, DIMENSIONS), shares)))
-        return np.concatenate(pooled, axis=1) if views > 1 else pooled[0]
+            yield hidden.reshape(len(batch), longest, DIMENSIONS)
 
 
 def model_folder() -> Path:
@@ -131,6 +157,14 @@ def batches_by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]
         batch.append(index)
     if batch:
         yield batch
+
+
+def _of_words(state: _Array, counts: Sequence[int]) -> _Array:
+    """Unit vectors of the words of a text whose pieces are `state`; `counts` are the pieces of each word."""
+    if not counts:
+        return np.empty((0, DIMENSIONS), dtype=np.float32)
+    starts = np.cumsum([1, *counts[:-1]])
+    return _unit(np.add.reduceat(state[: 1 + sum(counts)], starts))
 
 
 def _unit(vectors: _Array) -> _Array:

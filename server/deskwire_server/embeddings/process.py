@@ -28,7 +28,9 @@ def main() -> int:
     parser.add_argument("--socket", type=Path, required=True, help="path of the socket to listen on")
     parser.add_argument("--threads", type=int, default=1, help="threads of one matrix product")
     parser.add_argument("--die-with-parent", action="store_true", help="stop when the starting process ends")
+    parser.add_argument("--nice", type=int, default=0, help="by how much others go ahead of it on the processors")
     options = parser.parse_args()
+    os.nice(options.nice)
     if options.die_with_parent and not _follow_parent():
         return 0
     # Read when numpy loads its library, so before that import.
@@ -155,7 +157,14 @@ class _Connection:
             return {"error": "bad request"}, b""
         if not all(isinstance(text, str) for text in texts):
             return {"error": "bad request"}, b""
+        question = header.get("question")
+        if (header.get("op") == "match") != isinstance(question, str):
+            return {"error": "bad request"}, b""
         try:
+            if isinstance(question, str):
+                match = await self._batcher.match(question, texts)
+                body = b"".join(part.astype("<f4").tobytes() for part in (match.question, match.texts, match.likeness))
+                return {"rows": len(texts), "words": match.words}, body
             vectors = await self._batcher.embed(texts, purpose, layers=layers)
         except OverloadedError:
             return {"error": "overloaded"}, b""

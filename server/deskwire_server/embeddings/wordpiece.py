@@ -53,6 +53,18 @@ class WordPiece:
         ids.append(self._sep)
         return ids
 
+    def words(self, text: str, limit: int) -> list[tuple[str, int]]:
+        """Words and marks of `text`, each with the number of its pieces in `encode`; what `limit` cuts is left out."""
+        found: list[tuple[str, int]] = []
+        left = limit - 2
+        for word in _words(text):
+            count = len(self._pieces(word))
+            left -= count
+            if left < 0:
+                break
+            found.append((word, count))
+        return found
+
     def _pieces(self, word: str) -> tuple[int, ...]:
         known = self._words.get(word)
         if known is None:

@@ -14,6 +14,7 @@ from deskwire_server.intents import issues
 from deskwire_server.intents.classifier import Classifier
 from deskwire_server.intents.models import Classified, OfferedAction
 from deskwire_server.intents.refining import Refiner
+from deskwire_server.knowledge.tenant_names import TenantNames
 from deskwire_server.understanding.analyses import (
     BUILTIN,
     AccountSignals,
@@ -24,10 +25,12 @@ from deskwire_server.understanding.analyses import (
     Registry,
     results_as_json,
 )
+from deskwire_server.understanding.gazetteer import Gazetteer
 
 INTENT = "intent"
 _NEEDS_INTENT = frozenset({INTENT, "priority"})
-_NEEDS_NO_VECTOR = frozenset({INTENT, "language", "entities"})
+_ENTITIES = "entities"
+_NEEDS_NO_VECTOR = frozenset({INTENT, "language", _ENTITIES})
 _SHORT = 5
 """Words up to which a message leans on the user's last one."""
 _LEANING = 0.8
@@ -86,10 +89,18 @@ class Analyst:
     """Runs the analyses that callers ask for by name."""
 
     def __init__(
-        self, classifier: Classifier, refiner: Refiner | None = None, analyses: Sequence[Analysis] = BUILTIN
+        self,
+        classifier: Classifier,
+        refiner: Refiner | None = None,
+        analyses: Sequence[Analysis] = BUILTIN,
+        names: TenantNames | None = None,
     ) -> None:
-        """`refiner` asks a provider where one is set; `analyses` come before `intent`."""
+        """`refiner` asks a provider where one is set; `analyses` come before `intent`.
+
+        `names` knows the products and integrations of tenants.
+        """
         self._classifier = classifier
+        self._names = names
         self._refiner = refiner
         self._analyses = tuple(analyses)
         self._registry = self._bound(None, {})
@@ -169,9 +180,15 @@ class Analyst:
             intent=classified.intent if classified is not None else "",
             account=message.account,
             language=message.language,
+            gazetteer=await self._gazetteer(tenant_id, names),
         )
         registry = self._bound(tenant_id, {message.text: classified} if classified is not None else {})
         return results_as_json(await registry.analyse(prepared, names))
+
+    async def _gazetteer(self, tenant_id: UUID, names: Sequence[str]) -> Gazetteer:
+        if self._names is None or _ENTITIES not in names:
+            return Gazetteer()
+        return await self._names.get(tenant_id)
 
     async def _vectors(self, texts: Sequence[str]) -> dict[str, Vectors]:
         """The embedder's own vectors, which classifying has made already; none while the embedder is away."""

@@ -19,6 +19,7 @@ from deskwire_server.intents.servicer import IntentServicer
 from deskwire_server.intents.trainer import Trainer
 from deskwire_server.intents.trainings import Trainings
 from deskwire_server.intents.turn_analyst import TurnAnalyst
+from deskwire_server.knowledge.tenant_names import SettingsOf, TenantNames
 from deskwire_server.llm.port import Provider
 from deskwire_server.llm.registry import BUILTIN
 from deskwire_server.rpc.paging import PageTokens
@@ -47,17 +48,23 @@ def build(
     refinement_budget: float,
     worker_id: UUID,
     pages: PageTokens,
+    settings_of: SettingsOf | None = None,
 ) -> Intents:
-    """Build it. A provider that calls a model refines unsure results within `refinement_budget` seconds; 0: never."""
-    features = Featurizer(embedder)
+    """Build it. A provider that calls a model refines unsure results within `refinement_budget` seconds; 0: never.
+
+    `settings_of` tells what a tenant has set, names of its own among it.
+    """
+    features, names = Featurizer(embedder), TenantNames(database, settings_of)
     classifier = Classifier(database, features, understanding)
     refiner = Refiner(provider, refinement_budget) if refinement_budget and provider.name != BUILTIN else None
     trainings = Trainings(database, system, Trainer(database, features), worker_id)
     servicer = IntentServicer(
         IntentService(database, classifier),
-        Analyst(classifier, refiner),
+        Analyst(classifier, refiner, names=names),
         trainings,
         QueryPatterns(database, embedder),
         pages,
     )
-    return Intents(servicer, classifier, TurnAnalyst(classifier, understanding), classifier.warm_up, (trainings.run,))
+    return Intents(
+        servicer, classifier, TurnAnalyst(classifier, understanding, names), classifier.warm_up, (trainings.run,)
+    )

@@ -14,7 +14,7 @@ import orjson
 
 from deskwire_server.db.engine import Database
 from deskwire_server.errors import Unavailable
-from deskwire_server.intents import store
+from deskwire_server.intents import naming, store
 from deskwire_server.intents.clauses import Clause, split
 from deskwire_server.intents.errors import not_trained
 from deskwire_server.intents.features import Featurizer
@@ -28,9 +28,9 @@ from deskwire_server.understanding.intents import starter_intents
 MOST_GIVEN_EXAMPLES = 1_000
 """Examples that are learned within a call."""
 _FITTED_HEADS = 32
+_LONG = 2_000
+"""Code points from which on messages are cut into clauses in a thread."""
 _SURE_PART = 0.4
-_NAME_COUNTS_UP_TO = 30
-"""Examples of an intent up to which its name is one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Classifier:
             await self._starter()
 
     async def _ask(self, asked: _Asked, messages: Sequence[str], parts: bool) -> list[Classified]:
-        clauses = [split(message) if parts else [] for message in messages]
+        clauses = await _split(messages) if parts else [[] for _ in messages]
         texts = [*messages, *(clause.text for cut in clauses if len(cut) > 1 for clause in cut)]
         rows = await self._features.rows(texts, purpose="query", words=asked.head.needs_words)
         verdicts = await asyncio.to_thread(asked.head.classify, rows)
@@ -161,6 +161,12 @@ class Classifier:
         return Classified(found.intent, found.confidence, scores, "starter", actions=actions)
 
 
+async def _split(messages: Sequence[str]) -> list[list[Clause]]:
+    if sum(map(len, messages)) < _LONG:
+        return [split(message) for message in messages]
+    return await asyncio.to_thread(lambda: [split(message) for message in messages])
+
+
 def _classified(verdict: Verdict, pieces: Sequence[tuple[Clause, Verdict]], asked: _Asked) -> Classified:
     wishes = [
         IntentPart(one.intent, one.confidence, clause.text, clause.start, clause.end)
@@ -191,13 +197,10 @@ def _joined(wishes: Sequence[IntentPart]) -> list[IntentPart]:
 
 
 def _texts(candidate: Candidate) -> list[str]:
-    texts = list(dict.fromkeys(candidate.examples))
-    if len(texts) <= _NAME_COUNTS_UP_TO:
-        name = candidate.name.replace("_", " ").replace("-", " ").strip()
-        texts.append(name if candidate.name != OUT_OF_SCOPE else "something else entirely")
-        if candidate.description:
-            texts.append(candidate.description)
-    return texts
+    examples = list(dict.fromkeys(candidate.examples))
+    if candidate.name == OUT_OF_SCOPE and len(examples) <= naming.COUNTS_UP_TO:
+        return [*examples, "something else entirely", *filter(None, [candidate.description])]
+    return [*examples, *naming.texts(candidate.name, candidate.description, examples)]
 
 
 def _offered(action: SuggestedAction) -> OfferedAction:

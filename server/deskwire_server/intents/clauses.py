@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 _BREAK = re.compile(
@@ -30,9 +31,10 @@ def split(message: str) -> list[Clause]:
     One clause alone for a message that has no more.
     """
     spans: list[tuple[int, int]] = []
+    words = [match.start() for match in _WORD.finditer(message)]
     start = 0
     for cut in [*(match.span() for match in _BREAK.finditer(message)), (len(message), len(message))]:
-        if len(_WORD.findall(message[start : cut[0]])) >= _LEAST_WORDS:
+        if bisect_left(words, cut[0]) - bisect_left(words, start) >= _LEAST_WORDS:
             spans.append((start, cut[0]))
         elif spans:
             spans[-1] = (spans[-1][0], cut[0])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Literal
 
 import numpy as np
 
 from deskwire_server.embeddings.cache import CachedEmbedder
 from deskwire_server.embeddings.errors import EmbedderUnavailable
+from deskwire_server.embeddings.helper import second_embedder
 from deskwire_server.embeddings.local import LocalEmbedder
 from deskwire_server.embeddings.port import Embedder, Vectors
 from deskwire_server.intents.heads.parts import Rows
@@ -57,6 +59,17 @@ class Featurizer:
         while len(self._questions) > _REMEMBERED:
             self._questions.popitem(last=False)
         return rows
+
+    @property
+    def can_be_doubled(self) -> bool:
+        """Whether `doubled` gives anything."""
+        return self._has_layers
+
+    @asynccontextmanager
+    async def doubled(self) -> AsyncIterator[Featurizer]:
+        """Makes the same rows by a second local embedder of its own. Raises `EmbedderUnavailable`."""
+        async with second_embedder() as embedder:
+            yield Featurizer(embedder)
 
     async def rows(self, texts: Sequence[str], *, purpose: Literal["query", "document"], words: bool) -> Rows:
         """Rows for a head, with the texts' words where it needs them. Raises `EmbedderUnavailable`."""

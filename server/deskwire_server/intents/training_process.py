@@ -1,7 +1,8 @@
 """A process that trains one head, so that the server's event loop and memory stay free.
 
 Run as `python -m deskwire_server.intents.training_process FOLDER`. The folder holds `job.json` (names, labels, texts,
-dimensions) and `vectors.f32`; `head.npz` and `report.json` are written into it. Lines `SHARE STEP` tell of progress.
+how many of these are aids, dimensions) and `vectors.f32`; `head.npz` and `report.json` are written into it. Lines
+`SHARE STEP` tell of progress.
 """
 
 from __future__ import annotations
@@ -56,9 +57,10 @@ def _train(folder: Path, processes: int) -> None:
     labels = np.array(job["labels"], dtype=np.int64)
     vectors = np.fromfile(folder / VECTORS, dtype="<f4").reshape(len(labels), job["columns"])
     rows = Rows.of(vectors, job["plain_size"], job["texts"] if len(labels) <= FEW_EXAMPLES else None)
-    head, measured = training.train(rows, labels, job["names"], _say, each=partial(_side_by_side, processes))
+    each, asked = partial(_side_by_side, processes), len(labels) - job["aids"]
+    head, measured = training.train(rows, labels, job["names"], _say, aids=job["aids"], each=each)
     (folder / HEAD).write_bytes(codec.encode(head))
-    told = report.build(measured, labels, job["names"], job["texts"])
+    told = report.build(measured, labels[:asked], job["names"], job["texts"][:asked])
     (folder / REPORT).write_text(json.dumps(told), encoding="utf-8")
 
 

@@ -146,6 +146,15 @@ async def vectors(connection: AsyncConnection, embedder: str, hashes: Sequence[b
     return {bytes(row.text_hash): bytes(row.vector) for row in rows}
 
 
+async def count_vectors(connection: AsyncConnection, embedder: str, hashes: Sequence[bytes]) -> int:
+    """How many of these texts have a vector that is kept."""
+    statement = text("""
+        SELECT count(*) FROM intent_vectors
+        WHERE embedder = :embedder AND text_hash = ANY(CAST(:hashes AS bytea[]))
+    """)
+    return int((await connection.execute(statement, {"embedder": embedder, "hashes": list(hashes)})).scalar_one())
+
+
 async def keep_vectors(
     connection: AsyncConnection, tenant_id: UUID, embedder: str, made: Mapping[bytes, bytes]
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deskwire_server.embeddings.batcher import Batcher, OverloadedError
-from deskwire_server.embeddings.port import Vectors
+from deskwire_server.embeddings.port import Match, Vectors
 
 
 class _Lengths:
@@ -34,6 +34,14 @@ class _Lengths:
         if 13 in lengths:
             raise ValueError("unlucky")
         return np.array([[length] for length in lengths], dtype=np.float32)
+
+    def embed_layers(self, encoded: Sequence[list[int]]) -> Vectors:
+        return self.embed_encoded(encoded)
+
+    def match(self, question: str, texts: Sequence[str]) -> Match:
+        self.gate.wait(5)
+        ones = np.ones((len(texts), 1), dtype=np.float32)
+        return Match((question.strip("?").lower(),), ones[0], ones, ones.T)
 
 
 @asynccontextmanager
@@ -124,3 +132,17 @@ async def _until(condition: object) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0)
+
+
+async def test_comparisons_are_limited_and_made_between_batches() -> None:
+    model = _Lengths()
+    async with _running(model) as batcher:
+        match = await batcher.match("Where?", ["There."])
+        assert match.words == ("where",)
+        model.gate.clear()
+        waiting = [asyncio.create_task(batcher.match("Where?", ["There."])) for _ in range(200)]
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError):
+            await batcher.match("Where?", ["There."])
+        model.gate.set()
+        assert len(await asyncio.gather(*waiting)) == 200

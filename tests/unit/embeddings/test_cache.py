@@ -116,3 +116,7 @@ async def test_what_is_known_survives_the_embedder() -> None:
     assert (await cache.embed(["known"], purpose="query")).tolist() == [[5, 1]]
     with pytest.raises(EmbedderUnavailable):
         await cache.embed(["new"], purpose="query")
+
+
+async def test_an_embedder_that_compares_no_words_says_so() -> None:
+    assert await CachedEmbedder(_Counting(), None, ttl=0).match("Where?", ["There."]) is None

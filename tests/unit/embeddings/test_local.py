@@ -147,3 +147,19 @@ async def test_the_process_refuses_bad_requests_and_lives(tmp_path: Path) -> Non
                 await embedder._call(bad, 5)
         await embedder.ping()
         await embedder.close()
+
+
+async def test_compares_the_words_of_a_question(tmp_path: Path) -> None:
+    socket = tmp_path / "e.sock"
+    async with _process(socket):
+        embedder = LocalEmbedder(socket)
+        texts = ["You find every invoice under Billing.", "Dogs bark."]
+        match = await embedder.match("Where is my invoice?", texts)
+        vectors = await embedder.embed(["Where is my invoice?", *texts], purpose="query")
+        with pytest.raises(EmbedderUnavailable):
+            await embedder._call({"op": "match", "texts": texts}, 5.0)
+        await embedder.close()
+    assert match.words[3] == "invoice"
+    assert match.likeness.shape == (len(match.words), 2)
+    assert match.likeness[3, 0] > match.likeness[3, 1]
+    assert np.allclose(np.stack([match.question, *match.texts]), vectors, atol=1e-4)

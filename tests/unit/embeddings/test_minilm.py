@@ -46,3 +46,21 @@ def test_batches_hold_each_text_once_within_the_budget() -> None:
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= 64
+
+
+def test_words_are_compared_in_context(model: MiniLM) -> None:
+    question, texts = "Where is my invoice?", ["You find every invoice under Billing.", "Dogs bark."]
+    match = model.match(question, texts)
+    assert match.words == ("where", "is", "my", "invoice", "?")
+    assert match.likeness.shape == (5, 2)
+    assert match.likeness[3, 0] > 0.6 > match.likeness[3, 1]
+    assert np.allclose(match.question, model.embed([question])[0], atol=1e-5)
+    assert np.allclose(match.texts, model.embed(texts), atol=1e-5)
+    assert np.allclose(model.match(question, [question]).likeness[:, 0], 1.0, atol=1e-4)
+
+
+def test_a_word_of_many_pieces_is_one_word(model: MiniLM) -> None:
+    match = model.match("fritzbox", ["", "The fritzbox blinks."])
+    assert match.words == ("fritzbox",)
+    assert match.likeness[0, 0] == 0.0
+    assert match.likeness[0, 1] > 0.5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deskwire_server.intents import report
-from deskwire_server.intents.heads import binary, codec, linear, metric, mixing
+from deskwire_server.intents.heads import binary, codec, kernel, linear, metric, mixing
 from deskwire_server.intents.heads.head import OUT_OF_SCOPE, Head, decide, fit_unmeasured, usual_trust
 from deskwire_server.intents.heads.parts import Rows
 from deskwire_server.intents.heads.training import train
@@ -48,6 +48,23 @@ def test_logistic_regression_separates_what_can_be_separated() -> None:
     weights = linear.fit(vectors, labels, INTENTS, strength=25.0)
     assert weights.shape == (3 * DIMENSIONS + 1, INTENTS)
     assert (linear.scores(weights, vectors).argmax(axis=1) == labels).mean() > 0.99
+
+
+def test_what_all_rows_share_changes_no_scores() -> None:
+    vectors, labels = clouds(20)
+    asked = clouds(3, seed=1)[0]
+    near = linear.fit(vectors, labels, INTENTS, strength=25.0, iterations=200, tolerance=1e-7)
+    far = linear.fit(vectors + 3, labels, INTENTS, strength=25.0, iterations=200, tolerance=1e-7)
+    assert np.allclose(linear.scores(near, asked), linear.scores(far, asked + 3), atol=0.05)
+
+
+def test_kernel_regression_knows_its_examples_and_what_lies_near() -> None:
+    vectors, labels = clouds(10)
+    examples = vectors[:, -DIMENSIONS:]
+    say = kernel.fit(examples, labels, INTENTS)
+    assert (kernel.scores(say, examples, examples).argmax(axis=1) == labels).all()
+    asked, truth = clouds(10, seed=2)
+    assert (kernel.scores(say, examples, asked[:, -DIMENSIONS:]).argmax(axis=1) == truth).mean() > 0.9
 
 
 def test_the_minimum_of_a_quadratic_is_found() -> None:
@@ -116,6 +133,40 @@ def test_an_intent_named_out_of_scope_teaches_what_to_refuse() -> None:
     assert all(one.scores[0][0] == OUT_OF_SCOPE for one in verdicts)
 
 
+def test_named_strangers_are_refused_and_the_known_are_kept() -> None:
+    vectors, labels = clouds(30)
+    named = strangers(60)
+    names = [*(f"i{index}" for index in range(INTENTS)), OUT_OF_SCOPE]
+    rows = Rows(np.vstack([vectors, named[:40]]), DIMENSIONS)
+    every = np.concatenate([labels, np.full(40, INTENTS)])
+    head, measured = train(rows, every, names, lambda _share, _step: None)
+    asked, truth = clouds(20, seed=3)
+    right = [
+        one.intent == f"i{label}" for one, label in zip(head.classify(Rows(asked, DIMENSIONS)), truth, strict=True)
+    ]
+    assert np.mean(right) > 0.95
+    assert measured.out_of_scope_recall is not None
+    refused = [one.intent == OUT_OF_SCOPE for one in head.classify(Rows(named[40:], DIMENSIONS))]
+    assert np.mean(refused) > 0.7
+
+
+def test_aids_are_learned_from_and_not_measured() -> None:
+    vectors, labels = clouds(6, spread=1.2)
+    middles = clouds(1, spread=0.0)[0]
+    names = [f"i{index}" for index in range(INTENTS)]
+    rows, every = Rows(np.vstack([vectors, middles]), DIMENSIONS), np.concatenate([labels, np.arange(INTENTS)])
+    head, measured = train(rows, every, names, lambda _share, _step: None, aids=INTENTS)
+    assert len(measured.predicted) == len(measured.refused) == len(measured.confidence) == len(labels)
+    alone, _ = train(Rows(vectors, DIMENSIONS), labels, names, lambda _share, _step: None)
+    asked, truth = clouds(30, seed=4, spread=1.2)
+
+    def right(each: Head) -> int:
+        verdicts = each.classify(Rows(asked, DIMENSIONS))
+        return sum(one.intent == f"i{label}" for one, label in zip(verdicts, truth, strict=True))
+
+    assert right(head) > right(alone)
+
+
 def test_the_same_examples_give_the_same_head() -> None:
     assert codec.encode(trained()) == codec.encode(trained())
 
@@ -145,6 +196,26 @@ def test_damaged_bytes_are_no_head(change: str) -> None:
     arrays[change] = arrays[change][:-1]
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
+    with pytest.raises(codec.BadHeadError):
+        codec.decode(buffer.getvalue())
+
+
+def test_heads_of_before_the_kernel_still_load() -> None:
+    with np.load(io.BytesIO(codec.encode(trained()))) as archive:
+        arrays = {key: archive[key] for key in archive.files if key != "kernel"}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{**arrays, "mixing": arrays["mixing"][:5], "limit": arrays["limit"] * np.array([0, 1])})
+    head = codec.decode(buffer.getvalue())
+    vectors, labels = clouds(5, seed=3)
+    verdicts = head.classify(Rows(vectors, DIMENSIONS))
+    assert np.mean([one.intent == f"i{label}" for one, label in zip(verdicts, labels, strict=True)]) > 0.9
+
+
+def test_a_kernel_of_other_examples_is_no_head() -> None:
+    with np.load(io.BytesIO(codec.encode(trained()))) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{**arrays, "kernel": arrays["kernel"][:-1]})
     with pytest.raises(codec.BadHeadError):
         codec.decode(buffer.getvalue())
 

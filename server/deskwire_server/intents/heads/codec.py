@@ -11,12 +11,12 @@ import numpy as np
 
 from deskwire_server.intents.heads.head import Head
 from deskwire_server.intents.heads.metric import Metric
-from deskwire_server.intents.heads.parts import LEARNERS, Parts
+from deskwire_server.intents.heads.parts import Parts
 from deskwire_server.intents.heads.scope import SIGNS, Judge
 
 _VERSION = 1
-_OPTIONAL = ("plain", "plain_examples", "words", "rarity")
-_HALF = frozenset({"wide", "projection", "examples", "plain", "plain_examples", "words"})
+_OPTIONAL = ("plain", "plain_examples", "words", "rarity", "kernel")
+_HALF = frozenset({"wide", "projection", "examples", "plain", "plain_examples", "words", "kernel"})
 """Kept with half the bits: it changes no verdict that is worth anything."""
 LARGEST = 256 * 1024 * 1024
 """Bytes that a head may have when it is unpacked."""
@@ -91,7 +91,7 @@ def _check(parts: Parts, mixing: Any, doubles: dict[str, Any]) -> None:
         "projection": (parts.metric.projection, (wide, near)),
         "labels": (parts.labels, (rows,)),
         "means": (parts.means, (classes, near)),
-        "mixing": (mixing, (len(LEARNERS) if parts.has_few else 2,)),
+        "mixing": (mixing, (parts.learners,)),
         "judge_middle": (doubles["judge_middle"], (SIGNS,)),
         "judge_scale": (doubles["judge_scale"], (SIGNS,)),
         "judge_weights": (doubles["judge_weights"], (SIGNS + 1,)),
@@ -103,6 +103,8 @@ def _check(parts: Parts, mixing: Any, doubles: dict[str, Any]) -> None:
             raise BadHeadError("the floor is none")
     if parts.plain is not None and parts.plain_examples is not None:
         expected["plain_examples"] = (parts.plain_examples, (rows, parts.plain.shape[0] - 1))
+        if parts.kernel is not None:
+            expected["kernel"] = (parts.kernel, (rows, classes))
     for name, (array, shape) in expected.items():
         if array.shape != shape:
             raise BadHeadError(f"{name} has the wrong shape")

@@ -39,14 +39,16 @@ def fit(
     *,
     strength: float,
     weights: Array | None = None,
-    iterations: int = 120,
+    iterations: int = 80,
     tolerance: float = 1e-4,
 ) -> Array:
     """Weights of shape (dimensions + 1, classes), the biases last.
 
     `strength` is the weight of the data against the squared norm of the weights; `weights` that of each row.
     """
-    rows = np.hstack([vectors, np.ones((len(vectors), 1), dtype=np.float32)]).astype(np.float32, copy=False)
+    # Without what all rows share the same weights are found in half the steps; the biases take it up at the end.
+    shared = vectors.mean(axis=0)
+    rows = np.hstack([vectors - shared, np.ones((len(vectors), 1), dtype=np.float32)]).astype(np.float32, copy=False)
     targets = np.zeros((len(rows), classes), dtype=np.float32)
     targets[np.arange(len(rows)), labels] = 1
     share = (np.ones(len(rows), dtype=np.float32) if weights is None else weights)[:, None] * np.float32(strength)
@@ -61,7 +63,9 @@ def fit(
         return value, gradient.ravel()
 
     start = np.zeros(shape[0] * shape[1], dtype=np.float32)
-    return minimise(loss, start, iterations=iterations, tolerance=tolerance).reshape(shape)
+    found = minimise(loss, start, iterations=iterations, tolerance=tolerance).reshape(shape)
+    found[-1] -= shared @ found[:-1]
+    return found
 
 
 def scores(weights: Array, vectors: Array) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from deskwire_server.intents.heads import linear
 from deskwire_server.intents.heads.linear import Array, Labels
 
-_USUAL_FEW = (0.30, 0.30, 0.60, 0.40, 0.40)
+_USUAL_FEW = (0.20, 0.40, 0.75, 0.20, 0.15, 0.30)
 _USUAL_MANY = (0.70, 0.70)
 _PULL = 20.0
 """Examples that the usual weights are worth."""

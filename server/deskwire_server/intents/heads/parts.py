@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deskwire_server.intents.heads import lexical, linear, metric
+from deskwire_server.intents.heads import kernel, lexical, linear, metric
 from deskwire_server.intents.heads.linear import Array, Labels
 from deskwire_server.intents.heads.metric import Metric
 
-LEARNERS = ("wide", "near", "plain", "words", "near_plain")
+LEARNERS = ("wide", "near", "plain", "words", "near_plain", "kernel")
 """Names of the learners, in the order of the mixing weights."""
 FEW_EXAMPLES = 3_000
 """Up to here all learners take part; above it the first two do: more would cost time and add nothing."""
@@ -80,11 +80,14 @@ class Parts:
     plain_examples: Array | None = None
     words: Array | None = None
     rarity: Array | None = None
+    kernel: Array | None = None
 
     @property
-    def has_few(self) -> bool:
-        """Whether all learners take part."""
-        return self.plain is not None
+    def learners(self) -> int:
+        """How many learners take part, from the first one on. Heads of before have no kernel."""
+        if self.plain is None:
+            return 2
+        return len(LEARNERS) - (self.kernel is None)
 
     def ask(self, rows: Rows) -> Opinions:
         """What each learner says of `rows`."""
@@ -99,6 +102,8 @@ class Parts:
                 self._by_words(rows),
                 np.log(plain.shares + _LOW_FEW),
             ]
+            if self.kernel is not None:
+                logs.append(linear.log_softmax(kernel.scores(self.kernel, self.plain_examples, rows.plain)))
         return Opinions(np.stack(logs), scores, moved, close.nearest)
 
     def _by_words(self, rows: Rows) -> Array:
@@ -123,4 +128,5 @@ def fit(rows: Rows, labels: Labels, classes: int, *, few: bool) -> Parts:
         rarity = lexical.rarity(rows.words)
         weighed = lexical.weigh(rows.words, rarity)
         words = linear.fit(weighed, labels, classes, strength=_STRENGTH_WORDS, iterations=50)
-    return Parts(classes, wide, space, near, labels, means, plain, rows.plain, words, rarity)
+    say = kernel.fit(rows.plain, labels, classes)
+    return Parts(classes, wide, space, near, labels, means, plain, rows.plain, words, rarity, say)

@@ -12,9 +12,15 @@ from deskwire_server.intents.heads.parts import Opinions, Parts
 SIGNS = 9
 _CLOSEST = 3
 _PULL = 2.0
+_BEFORE = np.array([1.0, 1.0])
+_LEAST_SLOPE = 0.1
+"""Of the chance along the direction: being more like the known never makes a message less likely to fit."""
 _USUAL_MIDDLE = np.array([-0.191, -0.618, 2.146, 5.2, 0.623, 0.555, 0.589, 0.726, 0.656])
 _USUAL_SCALE = np.array([0.301, 0.558, 1.171, 1.706, 0.175, 0.172, 0.187, 0.14, 0.143])
 _USUAL_WEIGHTS = np.array([0.0, 0.2, 0.0, 0.2, 0.3, 0.0, 0.6, 0.7, 0.0, 0.4])
+_DIRECTION = np.array([0.7, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0])
+"""How signs count against each other. Weights learned from intents that were held back find what lies between known
+intents, and miss what lies apart from all of them."""
 USUAL_LIMIT = 0.02
 """Chance of being in scope below which a message is refused where nothing could be measured."""
 
@@ -34,10 +40,13 @@ class Judge:
     @classmethod
     def fit(cls, signs: Wide, fits: Wide) -> Judge:
         """Learn from signs of messages of known and of unknown intents, each side of equal weight."""
-        middle, scale = signs.mean(axis=0), np.maximum(signs.std(axis=0), 1e-3)
+        known = signs[fits > 0]
+        middle, scale = known.mean(axis=0), np.maximum(known.std(axis=0), 1e-3)
+        along = (signs - middle) / scale @ _DIRECTION
+        width = max(float(along[fits > 0].std()), 1e-3)
         share = np.where(fits > 0, 0.5 / max(1.0, float(fits.sum())), 0.5 / max(1.0, float((1 - fits).sum())))
-        found = binary.fit((signs - middle) / scale, fits, _USUAL_WEIGHTS * 0.5, pull=_PULL, weights=share * len(fits))
-        return cls(middle, scale, found)
+        slope, constant = binary.fit(along[:, None] / width, fits, _BEFORE, pull=_PULL, weights=share * len(fits))
+        return cls(middle, scale, np.append(_DIRECTION * max(slope, _LEAST_SLOPE) / width, constant))
 
     def chances(self, signs: Wide) -> Wide:
         """For each row of signs the chance of being in scope."""

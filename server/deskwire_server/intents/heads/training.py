@@ -17,20 +17,27 @@ from deskwire_server.intents.heads.linear import Array, Labels
 from deskwire_server.intents.heads.parts import FEW_EXAMPLES, Rows
 from deskwire_server.intents.heads.scope import Judge
 
-_LOST_LEAST, _LOST_SOME, _LOST_MOST = 0.003, 0.015, 0.025
-"""Share of held-out right answers that may be lost to refusals; a head that saw all examples loses about half of it."""
+_LOST_LEAST, _LOST_SOME, _LOST_MOST = 0.001, 0.015, 0.025
+"""Share of held-out right answers that may be lost to refusals."""
 _ALIKE, _APART = 0.56, 0.68
 """Share of unknown messages that are found at some loss, between which the accepted loss grows."""
-_CONFUSED, _DISTINCT = 0.94, 0.955
-"""Accuracy without refusals between which the accepted loss grows too: distinct intents leave room for strangers."""
+_KEPT = 0.95
+"""Accuracy that refusals leave where intents are seldom confused: what is above it may be spent."""
+_GAIN_OF_WHOLE, _COST_TO_WHOLE = 0.1, 0.7
+"""A head that saw all examples errs and loses less: share of errors that go, share of the loss that stays."""
+_FOUND_ENOUGH = 0.8
+"""Share of the messages named as unknown beyond which no right answers are spent."""
 _FOLDS_FEW, _FOLDS_MANY = 5, 3
+_AID = -1
 _LEAST_TO_MEASURE = 4
 """Intents from which on some can be held back as unknown."""
 _HELD_BACK = 0.25
-_ROUNDS = 2
+_ROUNDS_FEW, _ROUNDS_MANY = 2, 1
 _LEAST_FOR_LIMIT = 100
+_DOUBT = 500
+"""Right answers from which on the least of their chances is taken at its word: among fewer it says little of others."""
 _HIGHEST_LIMIT = 0.3
-_LEAST_OUTSIDE, _LEAST_NAMED = 50, 2
+_LEAST_OUTSIDE, _LEAST_NAMED, _LEAST_NAMED_TO_SUFFICE = 50, 2, 30
 _PULL_TRUST = 5.0
 
 Progress = Callable[[float, str], None]
@@ -62,22 +69,26 @@ class Measured:
 
 
 def train(
-    rows: Rows, labels: Labels, names: Sequence[str], progress: Progress, *, each: Each = one_by_one
+    rows: Rows, labels: Labels, names: Sequence[str], progress: Progress, *, aids: int = 0, each: Each = one_by_one
 ) -> tuple[Head, Measured]:
     """A head for labelled rows and how it did. Each class needs two examples. The same input gives the same head.
 
-    `each` does the independent parts of the work, one after the other or side by side.
+    The last `aids` rows are learned from but are no messages, so that nothing is measured on them. `each` does the
+    independent parts of the work, one after the other or side by side.
     """
     few = len(rows) <= FEW_EXAMPLES
     known = np.array([name != OUT_OF_SCOPE for name in names])
-    folds = _spread(labels, _FOLDS_FEW if few else _FOLDS_MANY)
-    task = _Task(rows, labels, known, few, folds, _absences(known, len(labels)))
+    asked = len(labels) - aids
+    folds = np.concatenate([_spread(labels[:asked], _FOLDS_FEW if few else _FOLDS_MANY), np.full(aids, _AID)])
+    absent = _absences(known, len(labels), _ROUNDS_FEW if few else _ROUNDS_MANY)
+    task = _Task(rows, labels, known, few, folds, absent)
     jobs: list[Callable[[], Any]] = [
         task.whole,
         *(partial(task.held_out, fold) for fold in range(task.fold_count)),
         *(partial(task.unknown, turn) for turn in range(len(task.absent))),
     ]
     done = each(jobs, lambda count: progress(count / (len(jobs) + 1), "training"))
+    labels = labels[:asked]
     fitted, measured = done[0], done[1 : task.fold_count + 1]
     logs = np.concatenate([one.logs for one in measured], axis=1)[:, task.places()]
     signs = np.concatenate([one.signs for one in measured])[task.places()]
@@ -86,7 +97,8 @@ def train(
     judge, outside = _judge(signs, known[labels], done[task.fold_count + 1 :])
     in_scope = judge.chances(signs)
     is_known, predicted = known[labels], mixed.argmax(axis=1)
-    limit = _limit(in_scope, is_known, predicted == labels, judge.chances(outside))
+    named = np.where(known[predicted], in_scope, 0.0)[~is_known]
+    limit = _limit(in_scope, is_known, predicted == labels, judge.chances(outside), named)
     refused = (in_scope < limit) | ~known[predicted]
     taken = is_known & ~refused
     columns = trust_columns(mixed, in_scope)
@@ -122,6 +134,7 @@ class _Task:
     known: Chosen
     few: bool
     folds: Labels
+    """For each row the part that holds it out, `_AID` where none does."""
     absent: list[Labels]
     """Classes that are held back, for each turn."""
 
@@ -159,7 +172,7 @@ class _Task:
         renamed[present] = np.arange(len(present))
         fitted = parts.fit(self.rows.take(train_rows), renamed[self.labels[train_rows]], len(present), few=self.few)
         inside = np.flatnonzero(~is_absent & (self.folds == fold) & self.known[self.labels])
-        outside = np.random.default_rng(turn).permutation(np.flatnonzero(is_absent))
+        outside = np.random.default_rng(turn).permutation(np.flatnonzero(is_absent & (self.folds != _AID)))
         outside = outside[: max(_LEAST_OUTSIDE, 2 * len(inside))]
         tested = self.rows.take(np.concatenate([inside, outside]))
         said = fitted.ask(tested)
@@ -168,14 +181,14 @@ class _Task:
         return _Unknown(signs[: len(inside)], signs[len(inside) :])
 
 
-def _absences(known: Chosen, seed: int) -> list[Labels]:
+def _absences(known: Chosen, seed: int, rounds: int) -> list[Labels]:
     """The classes to hold back in each turn; none where there are too few."""
     candidates = np.flatnonzero(known)
     if len(candidates) < _LEAST_TO_MEASURE:
         return []
     order = np.random.default_rng(seed).permutation(candidates)
     size = max(1, round(_HELD_BACK * len(candidates)))
-    return [order[turn * size : (turn + 1) * size] for turn in range(_ROUNDS)]
+    return [order[turn * size : (turn + 1) * size] for turn in range(rounds)]
 
 
 def _judge(signs: Wide, is_known: Chosen, unknown: Sequence[_Unknown]) -> tuple[Judge, Wide]:
@@ -193,11 +206,11 @@ def _judge(signs: Wide, is_known: Chosen, unknown: Sequence[_Unknown]) -> tuple[
     return Judge.fit(every, fits), refuse
 
 
-def _limit(in_scope: Wide, is_known: Chosen, is_right: Chosen, outside: Wide) -> float:
+def _limit(in_scope: Wide, is_known: Chosen, is_right: Chosen, outside: Wide, named: Wide) -> float:
     """Chance of being in scope below which a message is refused.
 
-    Refusing costs right answers. Where it finds most of the unknown messages, or intents are seldom confused, more of
-    that is accepted than where unknown and known ones look alike.
+    Refusing costs right answers. Some of that is accepted where it finds most of the unknown messages, or where intents
+    are seldom confused; never more than finds enough of the messages that were named as unknown, if there are any.
     """
     right = in_scope[is_known & is_right]
     if not len(right):
@@ -205,15 +218,20 @@ def _limit(in_scope: Wide, is_known: Chosen, is_right: Chosen, outside: Wide) ->
     if len(right) < _LEAST_FOR_LIMIT:
         # Too few to tell a small share: well below the least sure of those that were right.
         return float(np.clip(0.5 * right.min(), scope.USUAL_LIMIT, _HIGHEST_LIMIT))
-    if not len(outside):
-        return float(np.quantile(right, _LOST_LEAST))
-    found = float((outside < np.quantile(right, _LOST_SOME)).mean())
-    accuracy = len(right) / max(1, int(is_known.sum()))
-    share = max(
-        np.clip((found - _ALIKE) / (_APART - _ALIKE), 0, 1),
-        np.clip((accuracy - _CONFUSED) / (_DISTINCT - _CONFUSED), 0, 1),
-    )
-    return float(np.quantile(right, _LOST_LEAST + float(share) * (_LOST_MOST - _LOST_LEAST)))
+    lenient = float(np.quantile(right, _LOST_LEAST)) * len(right) / (len(right) + _DOUBT)
+    found = float((outside < np.quantile(right, _LOST_SOME)).mean()) if len(outside) else 0.0
+    apart = float(np.clip((found - _ALIKE) / (_APART - _ALIKE), 0, 1)) * _LOST_MOST
+    lost = max(apart, _spare(len(right) / int(is_known.sum())) if len(outside) else 0.0)
+    limit = max(lenient, float(np.quantile(right, lost))) if lost > _LOST_LEAST else lenient
+    if len(named) >= _LEAST_NAMED_TO_SUFFICE:
+        limit = min(limit, max(lenient, float(np.quantile(named, _FOUND_ENOUGH))))
+    return limit
+
+
+def _spare(accuracy: float) -> float:
+    """Share of held-out right answers that may be lost, given what was right before refusals."""
+    whole = accuracy + _GAIN_OF_WHOLE * (1 - accuracy)
+    return float(np.clip((1 - _KEPT / whole) / _COST_TO_WHOLE, 0, _LOST_MOST))
 
 
 def _spread(labels: Labels, folds: int) -> Labels:
