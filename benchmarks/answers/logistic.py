@@ -26,14 +26,18 @@ class Model:
         return result
 
 
-def fit(rows: Values, answers: Values, ridge: float = 8.0) -> Model:
-    """Weights by projected gradient; `ridge` holds those of standardised columns small."""
+def fit(rows: Values, answers: Values, ridge: float = 8.0, counts: Values | None = None) -> Model:
+    """Weights by projected gradient; `ridge` holds those of standardised columns small.
+
+    `counts` is how often each row counts, once by default.
+    """
+    often = np.ones(len(rows)) if counts is None else counts
     mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-9
     design = np.column_stack([np.ones(len(rows)), (rows - mean) / spread])
-    step = 1 / (float(np.linalg.eigvalsh(design.T @ design / 4)[-1]) + ridge)
+    step = 1 / (float(np.linalg.eigvalsh(design.T @ (often[:, None] * design) / 4)[-1]) + ridge)
     weights = np.zeros(design.shape[1])
     for _ in range(_STEPS):
-        errors = 1 / (1 + np.exp(-design @ weights)) - answers
+        errors = often * (1 / (1 + np.exp(-design @ weights)) - answers)
         moved = weights - step * (design.T @ errors + ridge * np.r_[0, weights[1:]])
         moved[1:] = np.maximum(moved[1:], 0)
         if np.abs(moved - weights).max() < _TOLERANCE:

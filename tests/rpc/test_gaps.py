@@ -127,6 +127,19 @@ async def test_small_talk_and_answered_questions_are_none(server: Server, databa
     assert await desk.gaps() == []
 
 
+@pytest.mark.parametrize(
+    "made_up", ["How many quokkas may one workspace adopt?", "halibut sauce", "Do you sell halibut?"]
+)
+async def test_made_up_things_in_known_surroundings_are_gaps(server: Server, database: Database, made_up: str) -> None:
+    desk = Desk(server, database)
+    await desk.write("Limits of a workspace", "One workspace may have 20 seats. A workspace may send 500 mails a day.")
+    await desk.write("Calls", "Your workspace may make 120 calls a minute. The sauce code of a call is kept for a day.")
+    assert not (await desk.ask(made_up)).message.answer.grounded
+    assert (await desk.ask("How many seats may one workspace have?")).message.answer.grounded
+    await desk.collect()
+    assert [gap.question for gap in await desk.gaps()] == [made_up]
+
+
 async def test_a_new_article_closes_its_gap_and_a_later_question_opens_it(server: Server, database: Database) -> None:
     desk = Desk(server, database)
     await desk.write("Lunch", "Lunch is served at noon.")

@@ -42,9 +42,9 @@ _LIST_COST = 0.6
 class Room:
     """How long an answer may get."""
 
-    sentences: float = 8.0
-    characters: int = 1_400
-    passages: int = 4
+    sentences: float = 9.0
+    characters: int = 1_500
+    passages: int = 5
     repeat: float = 0.05
     """What each further unit of a passage costs it, in points of score."""
 

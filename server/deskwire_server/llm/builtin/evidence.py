@@ -15,7 +15,8 @@ from deskwire_server.llm.port import Asked, AskedWord, Passage
 _MOST_NAMES = 2
 _NEAR = 0.3
 """Relevance from which an article counts as near."""
-_MANY_WORDS = 20
+_MANY_WORDS = 13
+"""More words make a question no longer than twelve do."""
 _FIRST = 6
 """Units of an answer that are looked at for an amount or a time."""
 _LEAST_RARITY = 0.2
@@ -29,7 +30,7 @@ _THEIRS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What speaks for an answer, each 0 to 1. More of any of them never makes an answer less likely."""
+    """What speaks for an answer, most of them 0 to 1. More of any never makes an answer less likely."""
 
     likeness: float
     """Cosine of the question with the likest unit; 0 without vectors."""
@@ -51,8 +52,8 @@ class Signs:
     near: float
     """0 where nothing relevant was found, 1 from a relevance of 0.3: far below it, little else counts."""
     long: float
-    """Logarithm of the number of the question's words, 1 for some twenty: the more it tells, the less of it must be
-    found word by word."""
+    """Logarithm of the number of the question's words, 1 for twelve and more: the more it tells, the less of it must
+    be found word by word."""
     theirs: float
     """0 when it asks what the provider of the product has or does, which no neighbouring subject answers."""
     kind: float
@@ -97,23 +98,34 @@ class Judge:
 
 
 NO_SIGNS = Signs(*[0.0] * len(fields(Signs)))
-WITH_WORDS = Judge(bias=0.0, weights=NO_SIGNS, threshold=0.5, hopeless=0.08)
+WITH_WORDS = Judge(
+    bias=-9.87,
+    weights=replace(
+        NO_SIGNS, likeness=0.48, lead=0.4, names=1.38, open=0.6, held=0.84, near=0.33, long=4.94, theirs=0.42,
+        kind=0.85, nearest=0.22, ahead=0.69, alone=0.58, asked=0.46, complete=0.7, meant=0.58, least=2.13, likest=0.39,
+    ),
+    threshold=0.54,
+    hopeless=0.08,
+)  # fmt: skip
 """Where the embedder compares single words."""
 WITH_VECTORS = Judge(
-    bias=-8.11,
+    bias=-8.54,
     weights=replace(
-        NO_SIGNS, likeness=0.17, relevance=0.58, lead=1.91, words=0.68, names=3.12, open=0.58, held=1.59, known=2.16,
-        near=1.47,
+        NO_SIGNS, likeness=1.45, lead=0.44, words=0.08, names=1.66, open=0.44, held=0.99, near=0.39, long=3.55,
+        theirs=0.38, kind=0.72, nearest=0.57, ahead=0.66, alone=0.38, asked=0.47, complete=1.1,
     ),
-    threshold=0.52,
+    threshold=0.51,
     hopeless=0.08,
 )  # fmt: skip
 WITHOUT_VECTORS = Judge(
-    bias=-3.23,
-    weights=replace(NO_SIGNS, relevance=1.31, words=1.45, names=1.94, open=1.16),
-    threshold=0.42,
+    bias=-3.86,
+    weights=replace(
+        NO_SIGNS, relevance=0.08, words=0.16, names=0.98, open=0.28, held=0.62, long=2.2, theirs=0.28, kind=0.09,
+        asked=0.58, complete=0.54,
+    ),
+    threshold=0.44,
     hopeless=0.15,
-)
+)  # fmt: skip
 FOREIGN = Judge(bias=-1.25, weights=replace(NO_SIGNS, likeness=2.9, relevance=2.6), threshold=0.48, hopeless=0.3)
 """For a question that is not in the passages' language: its words tell nothing, and cosines are lower."""
 
@@ -135,6 +147,7 @@ def signs_of(question: Question, read: Read, scored: Scored, passages: Sequence[
     asked = passages[0].asked
     words = _telling(asked)
     meant, least, likest = _met(words, scored.matched or {})
+    count = len(asked.words) if asked is not None else len(read.terms)
     return Signs(
         likeness=float(scored.likeness.max()) if scored.units else 0.0,
         relevance=best,
@@ -145,7 +158,7 @@ def signs_of(question: Question, read: Read, scored: Scored, passages: Sequence[
         held=float(scored.passage_words.max(initial=0.0)) if question.asks_whether else 1.0,
         known=min(passage.known for passage in passages),
         near=min(1.0, best / _NEAR),
-        long=math.log(1 + len(asked.words if asked is not None else ())) / math.log(_MANY_WORDS),
+        long=min(1.0, math.log(1 + count) / math.log(_MANY_WORDS)),
         theirs=0.0 if _THEIRS.search(asked.asking if asked is not None else question.text) else 1.0,
         kind=1.0 if gives_kind(question, [scored.units[row] for row in rows[:_FIRST]]) else 0.0,
         nearest=asked.nearest if asked is not None else 0.0,

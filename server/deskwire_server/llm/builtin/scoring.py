@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deskwire_server.embeddings.port import Match
+from deskwire_server.llm.builtin.boilerplate import boilerplate
 from deskwire_server.llm.builtin.question import Asks, Question, names_in
 from deskwire_server.llm.builtin.terms import content_terms, corrected, coverage, occurs, term_weights, words
 from deskwire_server.llm.builtin.text import Kind, Unit, units_of
@@ -66,15 +67,6 @@ _EMPTY = re.compile(
     r"[^.!]{0,40}[.!]*$",
     re.IGNORECASE,
 )
-_LICENCE = re.compile(
-    r"\b(?:MERCHANTABILITY|FITNESS FOR A PARTICULAR|sublicen[sc]e|this licen[sc]e|covered work|hereby grant(?:s|ed)|"
-    r"the above copyright notice|without warranty|general public licen[sc]e|licen[sc]ed under the)\b",
-    re.IGNORECASE,
-)
-_LICENCE_TITLE = re.compile(r"^\W*(?:licen[sc]e|copying|copyright|third.party notices)\b", re.IGNORECASE)
-_ABOUT_LICENCES = re.compile(r"\b(?:licen[sc]\w*|lizenz\w*|copyright|open.?source|warrant\w*|legal)\b", re.IGNORECASE)
-_SHOUTED_SHARE = 0.6
-_FEWEST_LETTERS = 25
 _FEWEST_WORDS = 4
 _UNKNOWN_QUANTILE = 0.5
 _MATCHED = 10
@@ -90,7 +82,7 @@ class Weights:
     likeness: float = 3.0
     passage_likeness: float = 0.4
     passage_rank: float = 0.8
-    kind: float = 0.22
+    kind: float = 0.35
     place: float = 0.08
     vague: float = -0.6
     boilerplate: float = -2.0
@@ -236,7 +228,7 @@ def score(
             + weights.kind * np.array([_fits(question, unit) for unit in read.units])
             + weights.place * np.array([1.0 / (1 + unit.order) for unit in read.units])
             + weights.vague * np.array([_vagueness(unit) for unit in read.units])
-            + weights.boilerplate * _boilerplate(question, read.units, passages)
+            + weights.boilerplate * boilerplate(question, read.units, passages)
             + weights.length * np.array([min(1.0, len(unit.text) / 120) for unit in read.units])
         )
         if count
@@ -252,26 +244,6 @@ def score(
         tuple(passage.relevance for passage in passages),
         _matched(meanings),
     )
-
-
-def _boilerplate(question: Question, units: Sequence[Unit], passages: Sequence[Passage]) -> NDArray[np.float64]:
-    """1 for each unit that is shouted or part of a licence, which answers nothing but a question about licences."""
-    if _ABOUT_LICENCES.search(question.text):
-        return np.zeros(len(units))
-    licences = {
-        index
-        for index, passage in enumerate(passages)
-        if _LICENCE_TITLE.match(passage.title) or len(set(_LICENCE.findall(passage.text))) > 1
-    }
-    return np.array([float(unit.passage in licences or _is_boilerplate(unit)) for unit in units])
-
-
-def _is_boilerplate(unit: Unit) -> bool:
-    if unit.kind is Kind.CODE:
-        return False
-    letters = [character for character in _plain(unit.text) if character.isalpha()]
-    shouted = len(letters) >= _FEWEST_LETTERS and sum(map(str.isupper, letters)) > _SHOUTED_SHARE * len(letters)
-    return shouted or _LICENCE.search(unit.text) is not None
 
 
 def _vagueness(unit: Unit) -> float:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
+from typing import Literal
 
+import numpy as np
 import pytest
 
+from deskwire_server.embeddings.port import Match, Vectors
 from deskwire_server.llm.builtin import BuiltinProvider
-from deskwire_server.llm.builtin.evidence import FOREIGN, WITH_VECTORS, WITHOUT_VECTORS, Judge, Signs
+from deskwire_server.llm.builtin.evidence import (
+    FOREIGN,
+    WITH_VECTORS,
+    WITH_WORDS,
+    WITHOUT_VECTORS,
+    Judge,
+    Signs,
+    judge_for,
+)
+from deskwire_server.llm.builtin.provider import Weighed
 from deskwire_server.llm.builtin.question import names_in, read_question
-from deskwire_server.llm.port import ChatMessage, CompletionRequest, Passage
+from deskwire_server.llm.port import Asked, AskedWord, ChatMessage, CompletionRequest, Passage
 
 SLACK = "Open **Settings → Integrations** and click **Connect** beside Slack. Alerts then arrive in a channel."
 BILLING = "Invoices are under **Settings → Billing**."
@@ -92,7 +105,7 @@ def test_questions_for_existence_are_known_in_other_languages(text: str) -> None
     assert read_question((ChatMessage("user", text),), "en").asks_whether
 
 
-@pytest.mark.parametrize("judge", [WITH_VECTORS, WITHOUT_VECTORS, FOREIGN])
+@pytest.mark.parametrize("judge", [WITH_WORDS, WITH_VECTORS, WITHOUT_VECTORS, FOREIGN])
 def test_no_sign_for_an_answer_lowers_confidence(judge: Judge) -> None:
     nothing = Signs(*[0.0] * len(fields(Signs)))
     base = judge.confidence(nothing)
@@ -101,3 +114,71 @@ def test_no_sign_for_an_answer_lowers_confidence(judge: Judge) -> None:
         assert judge.confidence(replace(nothing, **{sign.name: 1.0})) >= base
     assert not judge.declines(judge.confidence(Signs(*[1.0] * len(fields(Signs)))))
     assert judge.hopeless < judge.threshold
+
+
+def word(text: str, *, weight: float = 0.5, known: bool = True, held: bool = True) -> AskedWord:
+    return AskedWord(text, weight, 0.8, asking=True, known=known, held=held)
+
+
+def searched(text: str, *words: AskedWord) -> tuple[Passage, ...]:
+    asked = Asked(text, text, words, held=0.7, nearest=0.6, ahead=2.0, alone=0.5)
+    return tuple(replace(each, asked=asked) for each in PASSAGES)
+
+
+async def test_a_made_up_thing_in_known_surroundings_speaks_against() -> None:
+    text = "How many quokkas may Slack alert?"
+    there = await signs(text, passages=searched(text, word("slack"), word("alert")))
+    made_up = word("quokkas", weight=1.0, known=False, held=False)
+    missing = await signs(text, passages=searched(text, made_up, word("slack"), word("alert")))
+    assert there.complete == 1.0
+    assert missing.complete == pytest.approx(0.0)
+    assert WITH_WORDS.confidence(missing) < WITH_WORDS.confidence(there)
+    assert (missing.nearest, missing.ahead, missing.alone, missing.asked) == (0.6, 2.0, 0.5, 0.7)
+
+
+async def test_a_question_is_read_as_the_search_corrected_it() -> None:
+    request = CompletionRequest(
+        (ChatMessage("user", "allerts in slakc?"),), searched("Alerts in Slack?", word("slack"))
+    )
+    assert (await BuiltinProvider().weigh(request)).question.text == "Alerts in Slack?"
+
+
+class WordsEmbedder:
+    """Everything is alike, but for the word `discord`, which nothing resembles."""
+
+    name, dimensions = "test/words", 2
+
+    async def embed(self, texts: Sequence[str], *, purpose: Literal["query", "document"]) -> Vectors:
+        return np.ones((len(texts), 2), dtype=np.float32) / np.float32(2**0.5)
+
+    async def match(self, question: str, texts: Sequence[str]) -> Match:
+        vectors = await self.embed([question, *texts], purpose="query")
+        words = tuple(question.lower().strip("?").split())
+        rows = [[0.1 if word == "discord" else 0.9] * len(texts) for word in words]
+        return Match(words, vectors[0], vectors[1:], np.array(rows, dtype=np.float32))
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+async def test_words_that_nothing_resembles_speak_against() -> None:
+    async def weighed(name: str) -> Weighed:
+        text = f"Alerts in {name}?"
+        passages = searched(text, word("alerts"), word(name.lower()))
+        return await BuiltinProvider(WordsEmbedder()).weigh(CompletionRequest((ChatMessage("user", text),), passages))
+
+    met, strange = (await weighed("Slack")).signs, (await weighed("Discord")).signs
+    assert judge_for((await weighed("Slack")).scored, foreign=False) is WITH_WORDS
+    assert strange.meant < met.meant
+    assert (strange.least, met.least) == (pytest.approx(0.1), pytest.approx(0.9))
+    assert strange.likest < met.likest
+
+
+async def test_long_questions_amounts_and_what_you_offer() -> None:
+    long = "How many alerts a day arrive?"
+    many = tuple(word(f"w{number}") for number in range(30))
+    assert (await signs(long, passages=searched(long, *many))).long == 1.0
+    assert (await signs(long, passages=searched(long, *many[:3]))).long < 0.6
+    assert (await signs(long, passages=searched(long, *many))).kind == 0.0
+    assert (await signs("Do you send alerts?", passages=searched("Do you send alerts?", word("alerts")))).theirs == 0.0
+    assert (await signs("Where are alerts?", passages=searched("Where are alerts?", word("alerts")))).theirs == 1.0

@@ -1,5 +1,5 @@
 /** One question: its text, what became of it, and the way to put it in other words. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { Question } from "../model/transcript";
 import type { Chat } from "../state/chat";
@@ -54,7 +54,8 @@ function QuestionTools({ question, chat, onEdit }: { question: Question; chat: C
 function QuestionEditor({ question, chat, onClose }: { question: Question; chat: Chat; onClose: () => void }) {
   const [text, setText] = useState(question.text);
   const box = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  // Before the box is seen: whoever types at once is not interrupted by a caret that moves.
+  useLayoutEffect(() => {
     box.current?.focus();
     box.current?.setSelectionRange(question.text.length, question.text.length);
   }, [question.text.length]);
