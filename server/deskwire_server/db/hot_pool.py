@@ -27,6 +27,8 @@ STOPPED = (asyncio.CancelledError, TimeoutError)
 _FAREWELL = 1.0
 _KEPT_OPEN = 4
 """Connections that are opened with the first one: a burst of questions finds them ready."""
+_PATIENCE = 0.05
+"""Seconds that somebody waits before more than those are opened."""
 
 Rehearsal = Callable[[Any], Awaitable[None]]
 
@@ -76,12 +78,8 @@ class HotPool:
                     return connection
                 # The pool has noticed by itself.
                 self._out -= 1
-            # One that is given back may come sooner than a new one: whichever it is, the first in line gets it.
-            waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            self._line.append(waiter)
-            self._add()
             # It may have been lost on its way.
-            self._at_hand.append(await self._come(waiter))
+            self._at_hand.append(await self._next_in_line())
 
     async def give_back(self, connection: Any, *, sound: bool) -> None:
         """Hand a connection to the next in line, or keep it at hand. The pool gets those that can't be used again."""
@@ -125,7 +123,17 @@ class HotPool:
             self._fail_first(error)
             self._add()
 
-    async def _come(self, waiter: asyncio.Future[Any]) -> Any:
+    async def _next_in_line(self) -> Any:
+        """One that is given back or a new one, whichever comes first."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Any] = loop.create_future()
+        self._line.append(waiter)
+        timer = None
+        if self._out < _KEPT_OPEN:
+            self._add()
+        else:
+            # To open one and to make it ready takes Postgres longer than the statements that wait.
+            timer = loop.call_later(_PATIENCE, self._add)
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -133,6 +141,9 @@ class HotPool:
                 # It came in the moment in which nobody waited for it any more.
                 self._hand_on(waiter.result())
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _hand_on(self, connection: Any) -> None:
         """Give a connection to the next in line."""
