@@ -27,8 +27,8 @@ _BACKLOG = 10_000
 _RETRY = 1.0
 _DOUBT = 3.0
 """Seconds after a failure of Redis in which notices go by Postgres as well: others may not be back yet."""
-_TOGETHER = 0.05
-"""Seconds in which notices wait for each other."""
+_TOGETHER, _TOGETHER_WITH_TEXT = 0.1, 0.05
+"""Seconds in which notices wait for each other: less where somebody elsewhere reads an answer as it grows."""
 _TEXT_LIFETIME = 300
 _TEXT_KEPT = 60.0
 """Seconds after which a text that still grows is given its lifetime anew."""
@@ -152,7 +152,7 @@ class Relay:
                 await asyncio.sleep(_RETRY)
             else:
                 # The first notice goes at once; what comes close behind it shares one round trip.
-                await asyncio.sleep(_TOGETHER)
+                await asyncio.sleep(_TOGETHER_WITH_TEXT if texts else _TOGETHER)
 
     async def _write(self, redis: Redis, notices: list[str], texts: dict[str, tuple[RunningAnswer, list[str]]]) -> None:
         pipeline = redis.pipeline(transaction=False)
