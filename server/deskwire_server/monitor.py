@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -16,6 +16,7 @@ from deskwire_server.metrics import Metrics
 _log = structlog.get_logger(__name__)
 _RESTART_AFTER = 1.0
 _LAG_INTERVAL = 0.1
+_T = TypeVar("_T")
 _CANCELLATIONS = 10
 _HEED = 1.0
 """Seconds that a task gets to end before it is cancelled again."""
@@ -27,6 +28,22 @@ async def attempt(action: Callable[[], Awaitable[None]]) -> None:
         await action()
     except Unavailable as error:
         _log.warning("background_step_postponed", error=error.message)
+
+
+async def insist(step: Callable[[], Awaitable[_T]], *, patience: float, pause: float, longest_pause: float) -> _T:
+    """Do a step again and again while a dependency is away, with pauses that double up to the longest.
+
+    Raises the last `Unavailable` once `patience` seconds are over.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return await step()
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, longest_pause)
 
 
 async def keep_looking(step: Callable[[], Awaitable[None]], woken: asyncio.Event, *, every: float) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deskwire.v1 import chat_pb2, conversation_pb2, intent_pb2, intent_pb2_grpc, knowledge_pb2
 
-from tests.support.embedder import running_embedder
 from tests.support.loop_watch import watched_loop
 from tests.support.postgres import TestPostgres
 from tests.support.server import Client, Server, make_settings, new_tenant, running_server
@@ -41,12 +40,6 @@ LONG = (
     "? ! " * (LONGEST // 4),
     "A1 " * (LONGEST // 3),
 )
-
-
-@pytest.fixture(scope="module")
-def embedder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with running_embedder(tmp_path_factory.mktemp("embedder")) as socket:
-        yield socket
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from deskwire.v1 import chat_pb2, intent_pb2, intent_pb2_grpc
 from google.protobuf import json_format
 
 from tests.rpc.refusals import Refusal, read_refusal
-from tests.support.embedder import running_embedder
 from tests.support.postgres import TestPostgres
 from tests.support.server import Client, Server, make_settings, new_tenant, running_server
 
@@ -45,12 +44,6 @@ OWN = {
     ),
 }  # fmt: skip
 EXAMPLE = "I'm having trouble with my Google Ads integration"
-
-
-@pytest.fixture(scope="module")
-def embedder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with running_embedder(tmp_path_factory.mktemp("embedder")) as socket:
-        yield socket
 
 
 @pytest.fixture

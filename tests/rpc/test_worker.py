@@ -18,6 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.certificates import Authority, Pair
+from tests.support.deaf import DEAF
 from tests.support.postgres import TestPostgres
 
 
@@ -73,19 +74,12 @@ def test_it_drains_on_sigterm(postgres: TestPostgres, tmp_path: Path) -> None:
         assert process.wait(10) == 0
 
 
-_DEAF = """
-import asyncio, dataclasses, uvloop
+_DEAF_WORKER = f"""
+import dataclasses, uvloop
 from deskwire_server import app, worker
 from deskwire_server.deadline import Deadline
 from deskwire_server.settings import Settings
-
-async def deaf():
-    while True:
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            continue
-
+{DEAF}
 def build(settings):
     built = app.build(settings)
     return dataclasses.replace(built, background=(*built.background, deaf))
@@ -98,7 +92,11 @@ def test_it_ends_in_time_though_a_task_of_it_never_does(postgres: TestPostgres, 
     port = free_port()
     environment = settings_of(postgres) | {"DESKWIRE_WORKER_GRPC_PORT": str(port), "DESKWIRE_DRAIN_GRACE": "0.5"}
     process = subprocess.Popen(
-        [sys.executable, "-c", _DEAF], env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, "-c", _DEAF_WORKER],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -147,20 +147,25 @@ class HotPool:
 
     def _hand_on(self, connection: Any) -> None:
         """Give a connection to the next in line."""
-        while self._line:
-            waiter = self._line.popleft()
-            if not waiter.done():
-                waiter.set_result(connection)
-                return
-        self._at_hand.append(connection)
+        waiter = self._first_in_line()
+        if waiter is not None:
+            waiter.set_result(connection)
+        else:
+            self._at_hand.append(connection)
 
     def _fail_first(self, error: Exception) -> None:
         """Tell the next in line why there is none."""
+        waiter = self._first_in_line()
+        if waiter is not None:
+            waiter.set_exception(error)
+
+    def _first_in_line(self) -> asyncio.Future[Any] | None:
+        """Who waits longest, of those who have not gone meanwhile; no longer in the line."""
         while self._line:
             waiter = self._line.popleft()
             if not waiter.done():
-                waiter.set_exception(error)
-                return
+                return waiter
+        return None
 
     async def _open(self) -> None:
         async with self._opening:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import structlog
@@ -47,15 +46,13 @@ class Counting:
 
     async def _keep(self, work: Work, spent: dict[str, Any]) -> None:
         # An answer that is lost on its way leaves open whether the row is there: the same id again changes nothing.
-        row_id, until, pause = uuid7(), time.monotonic() + self._patience, _FIRST_PAUSE
-        while True:
-            try:
-                async with self._database.transaction(work.tenant_id) as connection:
-                    await store.count_call(connection, work.tenant_id, work.turn_id, row_id, spent)
-                return
-            except Unavailable as error:
-                if time.monotonic() + pause > until:
-                    _log.error("usage_not_kept", turn=str(work.turn_id), reason=error.message, **spent)
-                    return
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        row_id = uuid7()
+
+        async def write() -> None:
+            async with self._database.transaction(work.tenant_id) as connection:
+                await store.count_call(connection, work.tenant_id, work.turn_id, row_id, spent)
+
+        try:
+            await monitor.insist(write, patience=self._patience, pause=_FIRST_PAUSE, longest_pause=_LONGEST_PAUSE)
+        except Unavailable as error:
+            _log.error("usage_not_kept", turn=str(work.turn_id), reason=error.message, **spent)

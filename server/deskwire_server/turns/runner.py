@@ -426,15 +426,7 @@ class TurnRunner:
 
     async def _insist(self, step: Callable[[], Awaitable[_T]]) -> _T:
         """Do a step again and again through an outage of the database."""
-        deadline, pause = time.monotonic() + _OUTAGE_GRACE, 0.05
-        while True:
-            try:
-                return await step()
-            except DatabaseUnavailable:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 0.5)
+        return await monitor.insist(step, patience=_OUTAGE_GRACE, pause=0.05, longest_pause=0.5)
 
     def _publish(self, claim: Claim, event: DurableEvent) -> None:
         self._hub.publish(claim.conversation_id, event)

@@ -10,17 +10,12 @@ import time
 import pytest
 
 from deskwire_server import deadline
+from tests.support.deaf import DEAF
 
-_PRELUDE = """
-import asyncio, time, uvloop
+_PRELUDE = f"""
+import time, uvloop
 from deskwire_server.deadline import Deadline
-
-async def deaf():
-    while True:
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            continue
+{DEAF}
 """
 _KEPT = {
     "a task that heeds no cancellation": """
