@@ -134,7 +134,6 @@ SERVICES = tuple(
 _MAX_OPEN_CALLS = 10_000
 _MAX_MESSAGE = 4 * 1024 * 1024
 _OPTIONS = [
-    ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", _MAX_MESSAGE),
     ("grpc.max_send_message_length", 4 * _MAX_MESSAGE),
     ("grpc.max_metadata_size", 16 * 1024),
@@ -268,7 +267,9 @@ def build(
 
     revocations = RevocationList(system)
     warm_up(SERVICES)
-    server = grpc.aio.server(interceptors=[_chain(settings, tenants, revocations, metrics)], options=_OPTIONS)
+    # A launcher holds the ports of its workers and shares them; elsewhere two servers on one port would be a mistake.
+    options = [*_OPTIONS, ("grpc.so_reuseport", int(settings.behind_proxy))]
+    server = grpc.aio.server(interceptors=[_chain(settings, tenants, revocations, metrics)], options=options)
     health_servicer = health.aio.HealthServicer()
     parts = _Checks(database, redis, embedder)
     health_service = HealthService(

@@ -31,6 +31,7 @@ from deskwire_server.db import engine
 from deskwire_server.deadline import Deadline
 from deskwire_server.http import app as side_app
 from deskwire_server.settings import Settings, is_loopback
+from deskwire_server.stack import ports
 
 _log = structlog.get_logger(__name__)
 _LOOPBACK = "127.0.0.1"
@@ -87,7 +88,7 @@ async def serve(
         for each in worker.background
     ]
     side = _side_server(settings, worker, host)
-    side_task = asyncio.create_task(side.serve(sockets=[_bind(host, settings.worker_http_port)]))
+    side_task = asyncio.create_task(side.serve(sockets=[_side_socket(host, settings)]))
     _log.info("serving", grpc_port=port, http_port=settings.worker_http_port, provider=worker.registry.default().name)
     hang_watch = [asyncio.create_task(_end_when_hung(settings.hang_limit))] if settings.hang_limit else []
     try:
@@ -135,6 +136,16 @@ def _listen(server: grpc.aio.Server, host: str, settings: Settings) -> int:
         return server.add_secure_port(address, _credentials(settings))
     except (RuntimeError, OSError) as error:
         raise RuntimeError(f"cannot listen on {address}: {error}") from error
+
+
+def _side_socket(host: str, settings: Settings) -> socket.socket:
+    """The socket of the HTTP side port. The launcher holds the ports of its workers for them."""
+    if settings.behind_proxy:
+        return ports.bind_held(settings.worker_http_port)
+    side = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    side.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    side.bind((host, settings.worker_http_port))
+    return side
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials:
@@ -237,13 +248,6 @@ def _side_server(settings: Settings, worker: App, host: str) -> uvicorn.Server:
         server_header=False,
     )
     return _SideServer(config)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    side = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    side.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    side.bind((host, port))
-    return side
 
 
 if __name__ == "__main__":

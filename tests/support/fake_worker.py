@@ -24,6 +24,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from deskwire_server.stack.ports import bind_held
+
 SILENCE = 1.5
 """Seconds that slow methods take."""
 
@@ -88,16 +90,13 @@ async def main() -> None:
     await server.start()
     methods = ["GET", "POST", "DELETE"]
     side = uvicorn.Server(
-        uvicorn.Config(
-            Starlette(routes=[Route("/{path:path}", _page, methods=methods)]),
-            host="127.0.0.1", port=int(os.environ["DESKWIRE_WORKER_HTTP_PORT"]), log_level="warning",
-        )
-    )  # fmt: skip
+        uvicorn.Config(Starlette(routes=[Route("/{path:path}", _page, methods=methods)]), log_level="warning")
+    )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await states.set("", health_pb2.HealthCheckResponse.SERVING)
-    serving = asyncio.create_task(side._serve())
+    serving = asyncio.create_task(side._serve([bind_held(int(os.environ["DESKWIRE_WORKER_HTTP_PORT"]))]))
     await stop.wait()
     side.should_exit = True
     await server.stop(0.2)

@@ -1,11 +1,12 @@
-"""Finds free TCP ports and says whether one is taken."""
+"""Finds free TCP ports, holds them until they are needed, and says whether one is taken."""
 
 from __future__ import annotations
 
 import errno
 import random
 import socket
-from collections.abc import Container
+import threading
+from collections.abc import Container, Iterable
 
 from deskwire_server.settings import Settings
 from deskwire_server.stack.errors import StackError
@@ -13,6 +14,7 @@ from deskwire_server.stack.errors import StackError
 # Below the kernel's range for outgoing connections, so that a remembered port is not lost to one of them.
 _FIRST, _LAST = 20_000, 32_000
 _TAKEN = (errno.EADDRINUSE,)
+_LOOPBACK = "127.0.0.1"
 
 
 def is_free(host: str, port: int) -> bool:
@@ -31,7 +33,7 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def find_free(host: str = "127.0.0.1", *, preferred: int | None = None, avoid: Container[int] = ()) -> int:
+def find_free(host: str = _LOOPBACK, *, preferred: int | None = None, avoid: Container[int] = ()) -> int:
     """A free port: `preferred` when it is free, else a random one that is not in `avoid`."""
     if preferred and preferred not in avoid and is_free(host, preferred):
         return preferred
@@ -41,6 +43,59 @@ def find_free(host: str = "127.0.0.1", *, preferred: int | None = None, avoid: C
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+class Ports:
+    """The ports of one stack on loopback. None is given out twice, though what listens on it comes up later."""
+
+    def __init__(self, taken: Iterable[int] = ()) -> None:
+        """`taken` are of the same stack already: its public ones."""
+        self._taken = set(taken)
+        self._choosing = threading.Lock()
+        self._held: list[socket.socket] = []
+
+    def choose(self, *, preferred: int | None = None) -> int:
+        """A free port for a server that is about to listen, `preferred` where that is free."""
+        with self._choosing:
+            port = find_free(preferred=preferred, avoid=self._taken)
+            self._taken.add(port)
+            return port
+
+    def hold(self) -> int:
+        """A free port that stays out of others' reach until `release`, also while what listens on it is started anew.
+
+        `bind_held` gets it nevertheless, and any server of this user that sets SO_REUSEPORT.
+        """
+        with self._choosing:
+            while True:
+                # Without SO_REUSEADDR, which would let others have it for as long as nobody listens.
+                holder = socket.socket()
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                port = find_free(avoid=self._taken)
+                try:
+                    holder.bind((_LOOPBACK, port))
+                except OSError as error:
+                    holder.close()
+                    if error.errno not in _TAKEN:
+                        raise
+                    continue
+                self._held.append(holder)
+                self._taken.add(port)
+                return port
+
+    def release(self) -> None:
+        """Let go of what is held."""
+        while self._held:
+            self._held.pop().close()
+
+
+def bind_held(port: int) -> socket.socket:
+    """A socket at a port of loopback that the launcher holds, for what it is held for."""
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    server.bind((_LOOPBACK, port))
+    return server
 
 
 def choose_listeners(settings: Settings) -> Settings:

@@ -22,7 +22,7 @@ import psutil
 from deskwire_server.stack.errors import StackError
 from deskwire_server.stack.files import DataFolder, load_secrets, remember_port, remembered_port
 from deskwire_server.stack.launch import Command, LesserUser, lesser_user
-from deskwire_server.stack.ports import find_free
+from deskwire_server.stack.ports import Ports
 
 VERSION = "18"
 DATABASE = "deskwire"
@@ -65,9 +65,10 @@ class PostgresUrls:
 class EmbeddedPostgres:
     """One PostgreSQL below a data folder. Call `prepare`, start `command`, then await `wait_ready` and `provision`."""
 
-    def __init__(self, folder: DataFolder, *, durable: bool = True) -> None:
-        """`durable=False` turns fsync off: for tests whose data nobody keeps."""
+    def __init__(self, folder: DataFolder, *, durable: bool = True, ports: Ports | None = None) -> None:
+        """`durable=False` turns fsync off: for tests whose data nobody keeps. Without `ports` any free one will do."""
         self._folder = folder
+        self._ports = ports or Ports()
         self._durable = durable
         self._programs = find_programs()
         self._secrets: Mapping[str, str] = {}
@@ -100,7 +101,7 @@ class EmbeddedPostgres:
         else:
             self._secrets = load_secrets(self._folder, SECRETS)
             self._initialise(user)
-        self.port = find_free(_HOST, preferred=remembered_port(self._folder, "postgres"))
+        self.port = self._ports.choose(preferred=remembered_port(self._folder, "postgres"))
         remember_port(self._folder, "postgres", self.port)
 
     def _known_secrets(self) -> Mapping[str, str]:

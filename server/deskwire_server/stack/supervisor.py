@@ -17,7 +17,7 @@ from deskwire_server.stack.child import Child, bound_log
 from deskwire_server.stack.errors import StackError
 from deskwire_server.stack.files import DataFolder, write_private
 from deskwire_server.stack.launch import Command
-from deskwire_server.stack.ports import choose_listeners, find_free
+from deskwire_server.stack.ports import Ports, choose_listeners
 from deskwire_server.stack.postgres import EmbeddedPostgres
 from deskwire_server.stack.state import DatabaseUrls, ProcessId, RunState
 from deskwire_server.stack.valkey import EmbeddedValkey
@@ -43,6 +43,7 @@ class Stack:
         self._children: list[Child] = []
         self._workers: list[Child] = []
         self._keepers: set[asyncio.Task[None]] = set()
+        self._ports = Ports()
         self._state: RunState | None = None
         self._demo_marker = self.folder.root / "demo-loaded"
         self._demo_loaded = False
@@ -61,7 +62,8 @@ class Stack:
         """
         await asyncio.to_thread(state.end_leftovers, self.folder)
         self.settings = choose_listeners(self.settings)
-        ports = _worker_ports(self.settings.workers)
+        self._ports = Ports((self.settings.http_port, self.settings.grpc_port))
+        ports = [(self._ports.hold(), self._ports.hold()) for _ in range(self.settings.workers)]
         admin_socket = self.folder.socket_path("envoy-admin.sock")
         embedder_socket = self._embedder_socket()
         imports = asyncio.create_task(programs.import_migrations())
@@ -114,6 +116,7 @@ class Stack:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         await asyncio.gather(*(child.stop(_WORKER_PATIENCE) for child in self._workers))
         await asyncio.gather(*(child.stop(_PATIENCE) for child in self._children))
+        self._ports.release()
         state.forget(self.folder)
         self.folder.remove_short_sockets()
 
@@ -130,7 +133,7 @@ class Stack:
             from deskwire_server.stack.database import external
 
             return await external(self.settings, self.folder)
-        postgres = EmbeddedPostgres(self.folder)
+        postgres = EmbeddedPostgres(self.folder, ports=self._ports)
         await asyncio.to_thread(postgres.prepare)
         child = self._child("PostgreSQL", postgres.command, "postgres", before_start=postgres.clear_leftovers)
         await child.start()
@@ -143,7 +146,7 @@ class Stack:
     async def _start_redis(self) -> str:
         if self.settings.redis_url is not None:
             return self.settings.redis_url.get_secret_value()
-        valkey = EmbeddedValkey(self.folder)
+        valkey = EmbeddedValkey(self.folder, ports=self._ports)
         valkey.prepare()
         child = self._child("Valkey", valkey.command, "valkey")
         await child.start()
@@ -262,14 +265,6 @@ class Stack:
 def _clear(socket: Path) -> None:
     """Remove what a killed server left of its socket."""
     socket.unlink(missing_ok=True)
-
-
-def _worker_ports(count: int) -> list[tuple[int, int]]:
-    taken: set[int] = set()
-    while len(taken) < 2 * count:
-        taken.add(find_free(avoid=taken))
-    chosen = sorted(taken)
-    return list(zip(chosen[::2], chosen[1::2], strict=True))
 
 
 async def _until_healthy(admin_socket: Path, workers: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from deskwire_server.stack.errors import StackError
 from deskwire_server.stack.files import DataFolder, load_secrets, remember_port, remembered_port, write_private
 from deskwire_server.stack.launch import Command
-from deskwire_server.stack.ports import find_free
+from deskwire_server.stack.ports import Ports
 
 SECRET = "valkey"  # noqa: S105 - the name under which the password is kept
 _HOST = "127.0.0.1"
@@ -19,8 +19,10 @@ _HOST = "127.0.0.1"
 class EmbeddedValkey:
     """One Valkey below a data folder. Call `prepare`, start `command`, then await `wait_ready`."""
 
-    def __init__(self, folder: DataFolder) -> None:
+    def __init__(self, folder: DataFolder, *, ports: Ports | None = None) -> None:
+        """Without `ports` any free one will do."""
         self._folder = folder
+        self._ports = ports or Ports()
         self._program = find_program()
         self._config = folder.run / "valkey.conf"
         self._password = ""
@@ -35,7 +37,7 @@ class EmbeddedValkey:
         """Choose the port and write the configuration, which keeps the password out of the list of processes."""
         self._folder.valkey.mkdir(mode=0o700, exist_ok=True)
         self._password = load_secrets(self._folder, (SECRET,))[SECRET]
-        self.port = find_free(_HOST, preferred=remembered_port(self._folder, "valkey"))
+        self.port = self._ports.choose(preferred=remembered_port(self._folder, "valkey"))
         remember_port(self._folder, "valkey", self.port)
         lines = (
             f"bind {_HOST}",

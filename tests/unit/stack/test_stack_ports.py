@@ -66,3 +66,32 @@ def test_a_foreign_address_is_named() -> None:
     secret = "x" * 40
     with pytest.raises(StackError, match=r"cannot listen on AI_SERVICE_HOST 192\.0\.2\.1"):
         ports.choose_listeners(_settings(host="192.0.2.1", http_port=8001, grpc_port=8002, jwt_secret=secret))
+
+
+def test_a_stack_gives_no_port_out_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ports.Ports().choose()
+    monkeypatch.setattr(ports.random, "sample", lambda *_: [first, first + 1, first + 2])
+    public = ports.Ports((first,))
+    assert len({first, public.choose(), public.choose()}) == 3
+
+
+def test_a_held_port_is_out_of_reach_until_it_is_released() -> None:
+    stack = ports.Ports()
+    port = stack.hold()
+    assert not ports.is_free("127.0.0.1", port)
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", port))
+    stack.release()
+    assert ports.is_free("127.0.0.1", port)
+
+
+def test_what_a_port_is_held_for_listens_on_it_again_and_again() -> None:
+    stack = ports.Ports()
+    port = stack.hold()
+    for _ in range(2):
+        with ports.bind_held(port) as server:
+            server.listen()
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    stack.release()
