@@ -124,10 +124,10 @@ class Channels:
 
 
 class PassThroughCaller:
-    """The bare pass-through."""
+    """The bare pass-through, one process or several."""
 
-    def __init__(self, address: str) -> None:
-        self._channels = Channels([address])
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._channels = Channels(addresses)
 
     async def ask(self, conversation: str, model: str) -> float:
         """See `Caller`."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.bench import clients, idle, processes, wire
-from benchmarks.bench.goals import BARE, COMMON, DESKWIRE, DIRECT, FULL, STUBBED, TWO, WEB, Measured
+from benchmarks.bench.goals import BARE, BARE_TWO, COMMON, DESKWIRE, DIRECT, FULL, STUBBED, TWO, WEB, Measured, Runs
 from benchmarks.bench.load import Load, Sample, System, run
-from benchmarks.bench.processes import Cores
+from benchmarks.bench.processes import Cores, Process
 from benchmarks.bench.script import PACED, UNPACED
 from benchmarks.bench.stage import STUBBED as STUBBED_PROGRAM
 from benchmarks.bench.stage import Stage, Worker, staged
@@ -32,6 +31,10 @@ class Plan:
     streams: int
     """Idle streams."""
 
+    def chosen(self, names: Sequence[str]) -> Sequence[Load]:
+        """The loads of these names, as far as they are measured."""
+        return [load for load in self.loads if load.name in names]
+
 
 FULL_PLAN = Plan(
     rounds=5,
@@ -44,73 +47,122 @@ FULL_PLAN = Plan(
 QUICK_PLAN = Plan(
     rounds=1, loads=(Load(1, 3, PACED), Load(20, 1, PACED), Load(50, 1, PACED), Load(50, 1, UNPACED)), streams=100
 )
-_ONLY = {
-    STUBBED: {f"{PACED}, 20", f"{UNPACED}, 50"},
-    TWO: {f"{PACED}, 50", f"{UNPACED}, 50"},
-    FULL: {f"{PACED}, 1", f"{PACED}, 20", f"{UNPACED}, 50"},
-}
-"""Systems that are put under these loads only."""
+_STORAGE = (f"{PACED}, 20", f"{UNPACED}, 50")
+_SCALING = (f"{PACED}, 50", f"{UNPACED}, 50")
+_FULL = (f"{PACED}, 1", f"{PACED}, 20", f"{UNPACED}, 50")
 
 
 async def measure(plan: Plan, folder: Path, say: Callable[[str], None]) -> Measured:
-    """Measure all of it. `say` hears how far it is."""
+    """Measure all of it. `say` hears how far it is.
+
+    In parts, each with the servers alone that it compares: another worker on the core, though idle, has leases to renew
+    and caches to fill.
+    """
     cores = Cores.of_this_machine()
     os.sched_setaffinity(0, cores.others)
     async with staged(folder, cores) as stage:
         say("servers are starting")
         worker = await stage.start_worker("deskwire")
         start_bytes = await idle.settled(worker.process)
-        async with _systems(stage, worker) as systems:
-            runs = await _rounds(plan, systems, say)
+        async with AsyncExitStack() as stack:
+            main = await _rounds(plan, plan.loads, await _main(stage, stack, worker), say)
+        async with AsyncExitStack() as stack:
+            say("storage")
+            storage = await _rounds(plan, plan.chosen(_STORAGE), await _storage(stage, stack, worker), say)
+        async with AsyncExitStack() as stack:
+            say("two workers")
+            scaling = await _rounds(plan, plan.chosen(_SCALING), await _scaling(stage, stack, worker), say)
+        await worker.process.stop()
+        async with AsyncExitStack() as stack:
+            say("the full profile")
+            full = await _rounds(plan, plan.chosen(_FULL), await _full(stage, stack), say)
         say("round trips to Postgres")
         trips, hot = await _round_trips(stage)
         say(f"{plan.streams} idle streams")
         watched = await idle.measure(await stage.start_worker("deskwire-idle"), stage.settings, plan.streams)
-    return Measured(runs, plan.loads, start_bytes, watched, trips, hot)
+    return Measured(main, storage, scaling, full, plan.loads, start_bytes, watched, trips, hot)
 
 
-@asynccontextmanager
-async def _systems(stage: Stage, worker: Worker) -> Any:
-    """What is measured side by side."""
-    bare = await stage.run("bare", processes.module("benchmarks.bench.passthrough", stage.provider), measured=True)
+async def _main(stage: Stage, stack: AsyncExitStack, worker: Worker) -> list[System]:
+    address, bare = await _pass_through(stage, stack, "bare")
     common = await stage.run("common", processes.module("benchmarks.bench.sse_service", stage.provider), measured=True)
-    bare_address, common_url = await bare.line(), await common.line()
-    stubbed = await stage.start_worker("stubbed", program=STUBBED_PROGRAM)
-    full = await stage.start_full_worker("full")
-    second = await stage.start_worker("deskwire-2")
+    stack.push_async_callback(common.stop)
     envoy, web_url = await stage.start_envoy(worker)
-    settings, one = stage.settings, worker.address
-    systems = [
-        System(DIRECT, clients.DirectCaller(stage.provider)),
-        System(BARE, clients.PassThroughCaller(bare_address), (bare,)),
-        System(COMMON, clients.SseCaller(common_url), (common,)),
-        System(DESKWIRE, clients.GrpcCaller(settings, [one]), (worker.process,)),
-        System(WEB, clients.GrpcWebCaller(settings, web_url), (worker.process,), (envoy,)),
-        System(STUBBED, clients.GrpcCaller(settings, [stubbed.address]), (stubbed.process,)),
-        System(TWO, clients.GrpcCaller(settings, [one, second.address]), (worker.process, second.process)),
-        System(FULL, clients.GrpcCaller(settings, [full.address], demo.TENANT), (full.process,)),
-    ]
-    async with AsyncExitStack() as stack:
-        for system in systems:
-            stack.push_async_callback(system.caller.close)
-        yield systems
+    stack.push_async_callback(envoy.stop)
+    return _closed_by(
+        stack,
+        _direct(stage),
+        System(BARE, clients.PassThroughCaller([address]), (bare,)),
+        System(COMMON, clients.SseCaller(await common.line()), (common,)),
+        _deskwire(stage, worker),
+        System(WEB, clients.GrpcWebCaller(stage.settings, web_url), (worker.process,), (envoy,)),
+    )
 
 
-async def _rounds(
-    plan: Plan, systems: Sequence[System], say: Callable[[str], None]
-) -> dict[tuple[str, str], list[Sample]]:
-    runs: defaultdict[tuple[str, str], list[Sample]] = defaultdict(list)
+async def _storage(stage: Stage, stack: AsyncExitStack, worker: Worker) -> list[System]:
+    stubbed = await stage.start_worker("stubbed", program=STUBBED_PROGRAM)
+    stack.push_async_callback(stubbed.process.stop)
+    return _closed_by(stack, _deskwire(stage, worker), _deskwire(stage, stubbed, name=STUBBED))
+
+
+async def _scaling(stage: Stage, stack: AsyncExitStack, worker: Worker) -> list[System]:
+    """Pass-throughs as well: what it costs two processes to share a core, whatever they do."""
+    one, bare = await _pass_through(stage, stack, "bare")
+    other, second_bare = await _pass_through(stage, stack, "bare-2")
+    second = await stage.start_worker("deskwire-2")
+    stack.push_async_callback(second.process.stop)
+    return _closed_by(
+        stack,
+        _deskwire(stage, worker),
+        _deskwire(stage, worker, second, name=TWO),
+        System(BARE, clients.PassThroughCaller([one]), (bare,)),
+        System(BARE_TWO, clients.PassThroughCaller([one, other]), (bare, second_bare)),
+    )
+
+
+async def _full(stage: Stage, stack: AsyncExitStack) -> list[System]:
+    worker = await stage.start_full_worker("full")
+    stack.push_async_callback(worker.process.stop)
+    caller = clients.GrpcCaller(stage.settings, [worker.address], demo.TENANT)
+    return _closed_by(stack, _direct(stage), System(FULL, caller, (worker.process,)))
+
+
+def _direct(stage: Stage) -> System:
+    return System(DIRECT, clients.DirectCaller(stage.provider))
+
+
+def _deskwire(stage: Stage, *workers: Worker, name: str = DESKWIRE) -> System:
+    caller = clients.GrpcCaller(stage.settings, [worker.address for worker in workers])
+    return System(name, caller, tuple(worker.process for worker in workers))
+
+
+async def _pass_through(stage: Stage, stack: AsyncExitStack, name: str) -> tuple[str, Process]:
+    process = await stage.run(name, processes.module("benchmarks.bench.passthrough", stage.provider), measured=True)
+    stack.push_async_callback(process.stop)
+    return await process.line(), process
+
+
+def _closed_by(stack: AsyncExitStack, *systems: System) -> list[System]:
+    for system in systems:
+        stack.push_async_callback(system.caller.close)
+    return list(systems)
+
+
+async def _rounds(plan: Plan, loads: Sequence[Load], systems: Sequence[System], say: Callable[[str], None]) -> Runs:
+    samples: defaultdict[tuple[str, str], list[Sample]] = defaultdict(list)
     for system in systems:
         await run(system, _WARM_UP)
+    for process in {process.pid: process for system in systems for process in system.servers}.values():
+        # What the first questions set going is not the next ones' cost.
+        await process.at_rest()
     for number in range(plan.rounds):
         say(f"round {number + 1} of {plan.rounds}")
-        for load in plan.loads:
+        for load in loads:
             # Each round begins with another system, so that none always follows the same one.
             turned = [*systems[number % len(systems) :], *systems[: number % len(systems)]]
             for system in turned:
-                if load.name in _ONLY.get(system.name, {load.name}):
-                    runs[system.name, load.name].append(await run(system, load))
-    return dict(runs)
+                samples[system.name, load.name].append(await run(system, load))
+    return Runs(dict(samples))
 
 
 async def _round_trips(stage: Stage) -> tuple[dict[str, float], float]:

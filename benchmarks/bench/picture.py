@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
-from benchmarks.bench.goals import BARE, COMMON, DESKWIRE, FULL, WEB, Measured
+from benchmarks.bench.goals import BARE, COMMON, DESKWIRE, FULL, WEB, Measured, Runs
 from benchmarks.bench.script import PACED, UNPACED
 
 _NAMES = {
@@ -25,18 +25,22 @@ _STYLE = "font-family: system-ui, sans-serif; font-size: 13px"
 def write(measured: Measured, file: Path) -> None:
     """Draw three panels: processor time of a token paced and unpaced, and the time added to the first token."""
     paced, unpaced, one = f"{PACED}, 20", f"{UNPACED}, 50", f"{PACED}, 1"
+
+    def bars(load: str, figure: Callable[[Runs, str], float]) -> list[tuple[str, float]]:
+        return [(name, figure(runs, name)) for name in _NAMES if (runs := measured.of(name)).has(name, load)]
+
     panels = [
         ("CPU of the server for a token, 20 paced conversations (µs)",
-         [(name, measured.cpu_per_token(name, paced) * 1e6) for name in _NAMES if measured.has(name, paced)]),
+         bars(paced, lambda runs, name: runs.cpu_per_token(name, paced) * 1e6)),
         ("CPU of the server for a token, 50 unpaced conversations (µs)",
-         [(name, measured.cpu_per_token(name, unpaced) * 1e6) for name in _NAMES if measured.has(name, unpaced)]),
+         bars(unpaced, lambda runs, name: runs.cpu_per_token(name, unpaced) * 1e6)),
         ("Time added to the first token, one conversation (ms)",
-         [(name, measured.added(name, one) * 1e3) for name in _NAMES if measured.has(name, one)]),
+         bars(one, lambda runs, name: runs.added(name, one) * 1e3)),
     ]  # fmt: skip
     parts, top = [], 0
-    for title, bars in panels:
-        parts.append(_panel(title, bars, top))
-        top += _TOP + len(bars) * _ROW + 16
+    for title, rows in panels:
+        parts.append(_panel(title, rows, top))
+        top += _TOP + len(rows) * _ROW + 16
     size = f'viewBox="0 0 {_WIDTH} {top}" width="{_WIDTH}" height="{top}"'
     background = f'<rect width="{_WIDTH}" height="{top}" rx="8" fill="#ffffff"/>'
     file.write_text(

@@ -17,6 +17,9 @@ from deskwire_server.stack.launch import Command
 
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
 _PATIENCE = 10.0
+_GLANCE, _REST_LIMIT = 1.0, 60.0
+_AT_REST = 0.03
+"""Share of a core that an idle worker may take: leases, health, what it tells others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,15 @@ class Process:
         if not line:
             raise RuntimeError(f"{self.name} ended with code {await self._process.wait()}")
         return line.decode().strip()
+
+    async def at_rest(self) -> None:
+        """Wait until it does next to nothing. Raises TimeoutError."""
+        async with asyncio.timeout(_REST_LIMIT):
+            while True:
+                before = self.cpu_seconds
+                await asyncio.sleep(_GLANCE)
+                if self.cpu_seconds - before < _AT_REST * _GLANCE:
+                    return
 
     async def stop(self) -> None:
         """End it, by force when it takes too long."""

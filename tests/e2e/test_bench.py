@@ -24,7 +24,8 @@ def test_a_quick_run_measures_everything(tmp_path: Path) -> None:
     measured = orjson.loads(figures.read_bytes())
     systems = {run["system"] for run in measured["runs"]}
     assert systems == {
-        "direct", "pass-through", "FastAPI", "Deskwire", "grpc-web", "no storage", "two workers", "full profile",
+        "direct", "pass-through", "FastAPI", "Deskwire", "grpc-web", "no storage", "two workers", "two pass-throughs",
+        "full profile",
     }  # fmt: skip
     assert all(run["server_cpu"] > 0 for run in measured["runs"] if run["system"] != "direct")
     # Of all goals the one that no busy machine can miss.
