@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.bench import clients, idle, processes, wire
 from benchmarks.bench.goals import BARE, BARE_TWO, COMMON, DESKWIRE, DIRECT, FULL, STUBBED, TWO, WEB, Measured, Runs
 from benchmarks.bench.load import Load, Sample, System, run
-from benchmarks.bench.processes import Cores, Process
+from benchmarks.bench.processes import Cores, Place, Process
 from benchmarks.bench.script import PACED, UNPACED
 from benchmarks.bench.stage import STUBBED as STUBBED_PROGRAM
 from benchmarks.bench.stage import Stage, Worker, staged
@@ -85,7 +85,8 @@ async def measure(plan: Plan, folder: Path, say: Callable[[str], None]) -> Measu
 
 async def _main(stage: Stage, stack: AsyncExitStack, worker: Worker) -> list[System]:
     address, bare = await _pass_through(stage, stack, "bare")
-    common = await stage.run("common", processes.module("benchmarks.bench.sse_service", stage.provider), measured=True)
+    service = processes.module("benchmarks.bench.sse_service", stage.provider)
+    common = await stage.run("common", service, place=Place.MEASURED)
     stack.push_async_callback(common.stop)
     envoy, web_url = await stage.start_envoy(worker)
     stack.push_async_callback(envoy.stop)
@@ -106,10 +107,10 @@ async def _storage(stage: Stage, stack: AsyncExitStack, worker: Worker) -> list[
 
 
 async def _scaling(stage: Stage, stack: AsyncExitStack, worker: Worker) -> list[System]:
-    """Pass-throughs as well: what it costs two processes to share a core, whatever they do."""
+    """Pass-throughs as well: what it costs any two processes to share a core, where there are but two."""
     one, bare = await _pass_through(stage, stack, "bare")
-    other, second_bare = await _pass_through(stage, stack, "bare-2")
-    second = await stage.start_worker("deskwire-2")
+    other, second_bare = await _pass_through(stage, stack, "bare-2", Place.SECOND)
+    second = await stage.start_worker("deskwire-2", place=Place.SECOND)
     stack.push_async_callback(second.process.stop)
     return _closed_by(
         stack,
@@ -136,8 +137,10 @@ def _deskwire(stage: Stage, *workers: Worker, name: str = DESKWIRE) -> System:
     return System(name, caller, tuple(worker.process for worker in workers))
 
 
-async def _pass_through(stage: Stage, stack: AsyncExitStack, name: str) -> tuple[str, Process]:
-    process = await stage.run(name, processes.module("benchmarks.bench.passthrough", stage.provider), measured=True)
+async def _pass_through(
+    stage: Stage, stack: AsyncExitStack, name: str, place: Place = Place.MEASURED
+) -> tuple[str, Process]:
+    process = await stage.run(name, processes.module("benchmarks.bench.passthrough", stage.provider), place=place)
     stack.push_async_callback(process.stop)
     return await process.line(), process
 

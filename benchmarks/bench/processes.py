@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import psutil
@@ -22,18 +23,33 @@ _AT_REST = 0.03
 """Share of a core that an idle worker may take: leases, health, what it tells others."""
 
 
+class Place(StrEnum):
+    """Where a program runs."""
+
+    MEASURED = "measured"
+    SECOND = "second"
+    """A second one that is measured together with another."""
+    OTHERS = "others"
+
+
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Where things run: what is measured has a core of its own as far as the machine has two."""
+    """What is measured has a core of its own as far as the machine has two, a second one as far as it has three."""
 
     measured: frozenset[int]
+    second: frozenset[int]
     others: frozenset[int]
 
     @classmethod
     def of_this_machine(cls) -> Cores:
-        """The last core for what is measured, all others for the rest."""
-        allowed = sorted(os.sched_getaffinity(0))
-        return cls(frozenset(allowed[-1:]), frozenset(allowed[:-1] or allowed))
+        """The last core for what is measured, the last but one for a second, the first ones for the rest."""
+        *rest, last = sorted(os.sched_getaffinity(0))
+        last_but_one = rest.pop() if len(rest) > 1 else last
+        return cls(frozenset({last}), frozenset({last_but_one}), frozenset(rest or {last}))
+
+    def at(self, place: Place) -> frozenset[int]:
+        """The cores of a place."""
+        return {Place.MEASURED: self.measured, Place.SECOND: self.second, Place.OTHERS: self.others}[place]
 
 
 class Process:

@@ -14,7 +14,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.bench import processes
-from benchmarks.bench.processes import Cores, Process
+from benchmarks.bench.processes import Cores, Place, Process
 from deskwire_server.db import migrate
 from deskwire_server.settings import Settings
 from deskwire_server.stack import envoy
@@ -65,21 +65,21 @@ class Stage:
 
     async def start_provider(self) -> None:
         """The fast model server."""
-        process = await self.run("provider", processes.module("benchmarks.bench.provider"), measured=False)
+        process = await self.run("provider", processes.module("benchmarks.bench.provider"))
         self.provider = await process.line()
 
     async def start_storage(self) -> None:
         """A Postgres that really syncs, and a Valkey."""
         postgres = EmbeddedPostgres(self._folder)
         await asyncio.to_thread(postgres.prepare)
-        await self.run("postgres", postgres.command(), measured=False)
+        await self.run("postgres", postgres.command())
         await postgres.wait_ready()
         await postgres.provision()
         self.urls = postgres.urls
         await migrate.upgrade(self.urls.owner)
         valkey = EmbeddedValkey(self._folder)
         valkey.prepare()
-        await self.run("valkey", valkey.command(), measured=False)
+        await self.run("valkey", valkey.command())
         await valkey.wait_ready()
         self.redis_url = valkey.url
 
@@ -90,6 +90,7 @@ class Stage:
         profile: Mapping[str, str] = CORE_PROFILE,
         program: str = "deskwire_server.worker",
         database_url: str = "",
+        place: Place = Place.MEASURED,
     ) -> Worker:
         """A worker that serves when this returns."""
         grpc_port = find_free()
@@ -108,7 +109,7 @@ class Stage:
             "DESKWIRE_DRAIN_GRACE": "1",
             **profile,
         }
-        process = await self.run(name, processes.module(program, environment=environment), measured=True)
+        process = await self.run(name, processes.module(program, environment=environment), place=place)
         worker = Worker(process, grpc_port, http_port)
         await until_serving(worker.address)
         return worker
@@ -117,13 +118,11 @@ class Stage:
         """A worker with analysis and search, on the demo's knowledge base and beside a local embedder."""
         socket = self._folder.socket_path("embedder.sock")
         command = processes.module("deskwire_server.embeddings.process", "--socket", str(socket))
-        embedder = await self.run("embedder", command, measured=False)
+        embedder = await self.run("embedder", command)
         await embedder.line()
         profile = {"DESKWIRE_EMBEDDER": "local", "DESKWIRE_EMBEDDER_SOCKET": str(socket)}
         environment = {"DATABASE_URL": self.urls.app, "REDIS_URL": self.redis_url, **profile}
-        loader = await self.run(
-            "demo", processes.module("deskwire_server.demo", environment=environment), measured=False
-        )
+        loader = await self.run("demo", processes.module("deskwire_server.demo", environment=environment))
         await loader.line()
         return await self.start_worker(name, profile=profile)
 
@@ -139,13 +138,13 @@ class Stage:
         )
         file = self._folder.run / "envoy.yaml"
         file.write_text(envoy.render(config))
-        process = await self.run("envoy", envoy.command(file), measured=False)
+        process = await self.run("envoy", envoy.command(file))
         await until_serving(f"127.0.0.1:{settings.grpc_port}")
         return process, f"http://127.0.0.1:{http_port}"
 
-    async def run(self, name: str, command: Command, *, measured: bool) -> Process:
-        """A program on the core of what is measured, or on that of all others."""
-        cores = self._cores.measured if measured else self._cores.others
+    async def run(self, name: str, command: Command, *, place: Place = Place.OTHERS) -> Process:
+        """A program on the cores of a place."""
+        cores = self._cores.at(place)
         process = await processes.start(name, command, cores=cores, log=self._folder.logs / f"{name}.log")
         self._stack.push_async_callback(process.stop)
         return process
