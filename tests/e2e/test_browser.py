@@ -21,7 +21,7 @@ import pytest
 
 from deskwire_server.settings import Settings
 from deskwire_server.stack import state
-from deskwire_server.stack.ports import find_free
+from tests.support.free_ports import PORTS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -72,8 +72,8 @@ class Stack:
             "DESKWIRE_WEB_DIR": str(ROOT / "clients" / "web" / "dist"),
             "DESKWIRE_EMBEDDER": "local",
             "DESKWIRE_WORKERS": "2",
-            "AI_SERVICE_PORT": str(find_free()),
-            "DESKWIRE_GRPC_PORT": str(find_free()),
+            "AI_SERVICE_PORT": str(PORTS.choose()),
+            "DESKWIRE_GRPC_PORT": str(PORTS.choose()),
             "AI_DEFAULT_PROVIDER": "openai",
             "OPENAI_API_KEY": "sk-not-a-key",
             "OPENAI_BASE_URL": f"{provider}/v1",

@@ -23,7 +23,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from deskwire_server.stack import envoy
 from deskwire_server.stack.envoy import EnvoyConfig, Place
 from deskwire_server.stack.launch import Command
-from deskwire_server.stack.ports import find_free
+from tests.support.free_ports import PORTS
 
 ORIGIN = "https://portal.example"
 
@@ -59,9 +59,7 @@ class Proxy(NamedTuple):
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     folder: Path = tmp_path_factory.mktemp("envoy")
-    ports: list[int] = []
-    for _ in range(4):
-        ports.append(find_free(avoid=ports))
+    ports = [PORTS.choose() for _ in range(4)]
     config = EnvoyConfig(
         http=Place("127.0.0.1", ports[0]),
         grpc=Place("127.0.0.1", ports[1]),

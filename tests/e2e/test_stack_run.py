@@ -23,8 +23,8 @@ import pytest
 
 from deskwire_server.settings import Settings
 from deskwire_server.stack import state
-from deskwire_server.stack.ports import find_free
 from deskwire_server.stack.state import RunState
+from tests.support.free_ports import PORTS
 from tests.support.postgres import start_test_postgres
 
 START_LIMIT = 60.0
@@ -36,7 +36,7 @@ class Launcher:
 
     def __init__(self, data_dir: Path, **environment: str) -> None:
         self.data_dir = data_dir
-        self.http_port, self.grpc_port = find_free(), find_free()
+        self.http_port, self.grpc_port = PORTS.choose(), PORTS.choose()
         self._environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
             "DESKWIRE_DATA_DIR": str(data_dir),
@@ -259,7 +259,7 @@ def test_a_postgres_of_somebody_else_gets_the_lesser_roles(tmp_path: Path) -> No
 
 
 def test_an_unreachable_postgres_is_named_without_its_password(tmp_path: Path) -> None:
-    port = find_free()
+    port = PORTS.choose()
     said = Launcher(tmp_path / "data", DATABASE_URL=f"postgresql://me:hidden@127.0.0.1:{port}/desk").refused()
     assert f"the Postgres at 127.0.0.1:{port}/desk cannot be reached" in said
     assert "hidden" not in said

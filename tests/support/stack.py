@@ -21,8 +21,8 @@ from deskwire_server.auth import tokens
 from deskwire_server.auth.caller import Role
 from deskwire_server.settings import Settings
 from deskwire_server.stack import state
-from deskwire_server.stack.ports import find_free
 from deskwire_server.stack.state import RunState
+from tests.support.free_ports import PORTS
 
 DESKWIRE = Path(sys.executable).with_name("deskwire")
 START_LIMIT = 90.0
@@ -47,8 +47,8 @@ class RealStack:
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.http_port = find_free()
-        self.grpc_port = find_free(avoid=(self.http_port,))
+        self.http_port = PORTS.choose()
+        self.grpc_port = PORTS.choose()
         self.environment = {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
             "DESKWIRE_DATA_DIR": str(folder / "data"),
             "AI_SERVICE_PORT": str(self.http_port),
