@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self
@@ -20,6 +21,8 @@ from deskwire_server.settings import Settings
 CHANNELS = 4
 """Connections that gRPC calls share, as those of a proxy do."""
 TENANT = "bench"
+_HISTORY = 20
+"""Messages before the question that a model is told, by Deskwire as by the FastAPI service."""
 _SEND = "/deskwire.v1.ChatService/SendMessage"
 
 
@@ -78,26 +81,6 @@ class DirectCaller(HttpCaller):
                     if choices and (text := choices[0]["delta"].get("content")):
                         first = first or time.perf_counter() - began
                         pieces.append(text)
-        _check("".join(pieces))
-        return first
-
-
-class SseCaller(HttpCaller):
-    """The FastAPI service."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self._url = f"{url}/chat/stream"
-
-    async def ask(self, conversation: str, model: str) -> float:
-        """See `Caller`."""
-        body = {"model": model, "messages": [{"role": "user", "content": QUESTION}]}
-        began, first, pieces = time.perf_counter(), 0.0, []
-        async with self._session.post(self._url, json=body) as response:
-            async for line in response.content:
-                if line.startswith(b'data: {"type":"token"'):
-                    first = first or time.perf_counter() - began
-                    pieces.append(orjson.loads(line[6:])["content"])
         _check("".join(pieces))
         return first
 
@@ -207,6 +190,32 @@ class Deskwire:
             bundle_events=True,
             message=chat_pb2.UserMessage(text=QUESTION, options=common_pb2.AnswerOptions(model=model)),
         )
+
+
+class SseCaller(HttpCaller, Deskwire):
+    """The FastAPI service: it has no database, so that its callers keep the history."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        HttpCaller.__init__(self)
+        Deskwire.__init__(self, settings, TENANT)
+        self._url = f"{url}/chat/stream"
+        self._said: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+
+    async def ask(self, conversation: str, model: str) -> float:
+        """See `Caller`."""
+        said = self._said[conversation]
+        said.append({"role": "user", "content": QUESTION})
+        body = {"model": model, "messages": said[-_HISTORY - 1 :]}
+        headers = {"authorization": f"Bearer {self.token(conversation)}"}
+        began, first, pieces = time.perf_counter(), 0.0, []
+        async with self._session.post(self._url, json=body, headers=headers) as response:
+            async for line in response.content:
+                if line.startswith(b'data: {"type":"token"'):
+                    first = first or time.perf_counter() - began
+                    pieces.append(orjson.loads(line[6:])["content"])
+        _check("".join(pieces))
+        said.append({"role": "assistant", "content": ANSWER})
+        return first
 
 
 class GrpcCaller(Deskwire):

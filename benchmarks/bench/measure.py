@@ -94,7 +94,7 @@ async def _main(stage: Stage, stack: AsyncExitStack, worker: Worker) -> list[Sys
         stack,
         _direct(stage),
         System(BARE, clients.PassThroughCaller([address]), (bare,)),
-        System(COMMON, clients.SseCaller(await common.line()), (common,)),
+        System(COMMON, clients.SseCaller(stage.settings, await common.line()), (common,)),
         _deskwire(stage, worker),
         System(WEB, clients.GrpcWebCaller(stage.settings, web_url), (worker.process,), (envoy,)),
     )
