@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 import { api, DeskwireClient, DeskwireError, newRequestId } from "../../src/lib";
 import { AnswerText } from "../../src/lib/answer-text";
-import { delayBefore } from "../../src/lib/backoff";
+import { DEFAULT_BACKOFF, delayBefore } from "../../src/lib/backoff";
 import { Cursor } from "../../src/lib/cursor";
 import { refusal } from "./script";
 
@@ -51,6 +51,10 @@ describe("delayBefore", () => {
     expect(delayBefore(1, backoff, () => 1)).toBe(100);
     expect(delayBefore(3, backoff, () => 0.5)).toBe(300);
     expect(delayBefore(99, backoff, () => 1)).toBe(1_000);
+  });
+
+  it("never leaves a server that is back alone for three seconds", () => {
+    for (let retry = 1; retry < 100; retry++) expect(delayBefore(retry, DEFAULT_BACKOFF, () => 1)).toBeLessThan(2_500);
   });
 });
 
