@@ -23,9 +23,10 @@ import numpy as np
 from rich.console import Console
 from sqlalchemy import text
 
-from benchmarks.answers.logistic import Values, area_under_curve, calibration_error, cross_validated, fit
+from benchmarks.answers.logistic import Values, area_under_curve, cross_validated, fit
 from benchmarks.answers.measure import PASSAGES
 from benchmarks.eval import data, retrieval
+from benchmarks.eval.calibration import error_of
 from benchmarks.eval.figures import Report
 from benchmarks.eval.stage import Stage, postgres, stage
 from deskwire_server import demo
@@ -55,14 +56,19 @@ class Help(StrEnum):
     NONE = "none"
 
 
+_STEPS = np.arange(0, 3, 0.05)
 JUDGES = {Help.WORDS: WITH_WORDS, Help.VECTORS: WITH_VECTORS, Help.NONE: WITHOUT_VECTORS}
 _MATCHED = ("meant", "least", "likest")
+_AFTERWARDS = "brief"
+"""Long questions that train mostly have an answer, by chance, so what length tells against one is fitted by itself.
+
+Without vectors it does not help."""
 _BY_VECTORS = ("likeness", "lead", "near", "nearest", "ahead", "alone")
 
 
 def used(help_given: Help) -> list[str]:
     """Names of the signs that a judge weighs: those that its help can give."""
-    absent = {Help.WORDS: (), Help.VECTORS: _MATCHED, Help.NONE: (*_MATCHED, *_BY_VECTORS)}[help_given]
+    absent = {Help.WORDS: (), Help.VECTORS: _MATCHED, Help.NONE: (*_MATCHED, *_BY_VECTORS, _AFTERWARDS)}[help_given]
     return [sign.name for sign in fields(Signs) if sign.name not in absent]
 
 
@@ -206,7 +212,8 @@ def judged(examples: Sequence[Example], names: Sequence[str], shipped: Judge) ->
 
     Confidence is the share of such answers that quote the right article: a line over the cross-validated logits.
     """
-    signs = np.array([[getattr(one.signs, name) for name in names] for one in examples])
+    learned = [name for name in names if name != _AFTERWARDS]
+    signs = np.array([[getattr(one.signs, name) for name in learned] for one in examples])
     answerable = np.array([float(one.answerable) for one in examples])
     trains = np.array([one.trains for one in examples])
     keys = [min(one.question.gold, default=one.question.id) for one in examples]
@@ -214,7 +221,10 @@ def judged(examples: Sequence[Example], names: Sequence[str], shipped: Judge) ->
     model = fit(signs[trains], answerable[trains])
     chances = model.probabilities(signs)
     chances[trains] = cross_validated(signs[trains], answerable[trains], group[trains])
+    long = 1 - np.array([one.signs.brief for one in examples])
     logits = np.log(chances / (1 - chances))
+    step = narrated(logits[trains], long[trains], answerable[trains]) if _AFTERWARDS in names else 0.0
+    logits -= step * long
     right = np.array([float(one.right) for one in examples])
     # Answerable ones that people asked: those written for this are harder, and would make confidence too low.
     asked = trains & ((answerable == 0) | np.array([one.development for one in examples]))
@@ -223,14 +233,28 @@ def judged(examples: Sequence[Example], names: Sequence[str], shipped: Judge) ->
     line = fit(logits[asked, None], right[asked], ridge=0.0, counts=counts[asked])
     slope = float(line.weights[0])
     chances = line.probabilities(logits[:, None])
-    weights = {name: round(slope * float(weight), 2) for name, weight in zip(names, model.weights, strict=True)}
+    weights = {name: round(slope * float(weight), 2) for name, weight in zip(learned, model.weights, strict=True)}
+    weights[_AFTERWARDS] = round(slope * step, 2)
     judge = Judge(
-        bias=round(slope * model.bias + line.bias, 2),
+        bias=round(slope * (model.bias - step) + line.bias, 2),
         weights=replace(NO_SIGNS, **weights),
         threshold=round(float(np.quantile(chances[trains & (answerable == 1)], DECLINED)), 2),
         hopeless=shipped.hopeless,
     )
     return Judged(judge, chances)
+
+
+def narrated(logits: Values, long: Values, answerable: Values) -> float:
+    """What the length of a question takes from its logit, where as many long ones have no answer as of all."""
+    some, yes = long > 0, answerable == 1
+    share = yes.mean() / (1 - yes.mean())
+    counts = np.where(yes, 1.0, (some & yes).sum() / (share * max(1, (some & ~yes).sum())))[some]
+
+    def surprise(step: float) -> float:
+        signed = np.where(yes, 1, -1)[some] * (logits - step * long)[some]
+        return float((counts * np.log1p(np.exp(-signed))).sum())
+
+    return float(min(_STEPS, key=surprise))
 
 
 def report(examples: Sequence[Example], help_given: Help, console: Console) -> None:
@@ -256,7 +280,7 @@ def report(examples: Sequence[Example], help_given: Help, console: Console) -> N
             f"{name}: {yes.sum()} answerable, {100 * declined[yes].mean():.1f} % declined; "
             f"{no.sum()} not, {100 * declined[no].mean():.1f} % declined; area under the curve "
             f"{area_under_curve(chances[part], answerable[part].astype(float)):.3f}; calibration error of answers "
-            f"given {100 * calibration_error(chances[given], right[given], bins=5):.1f} %"
+            f"given {100 * error_of(chances[given], right[given]):.1f} %"
         )
 
 

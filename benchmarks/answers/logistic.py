@@ -66,10 +66,3 @@ def area_under_curve(values: Values, answers: Values) -> float:
     """How often a yes has the higher value of a yes and a no."""
     yes, no = values[answers == 1, None], values[answers == 0]
     return float((yes > no).mean() + (yes == no).mean() / 2)
-
-
-def calibration_error(values: Values, right: Values, bins: int = 10) -> float:
-    """Expected calibration error: mean distance of confidence from the share that is right, in bins of equal width."""
-    number = np.minimum((values * bins).astype(int), bins - 1)
-    found = [number == one for one in range(bins) if (number == one).any()]
-    return float(sum(inside.mean() * abs(values[inside].mean() - right[inside].mean()) for inside in found))

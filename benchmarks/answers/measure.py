@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-import numpy as np
-
 from benchmarks.answers.grader import contained
-from benchmarks.answers.logistic import calibration_error
+from benchmarks.eval.calibration import calibration
 from benchmarks.eval.data import Question
 from benchmarks.eval.figures import Figure, Report, percent
 from benchmarks.eval.stage import Stage
@@ -81,10 +79,10 @@ def figures(asked: Sequence[Asked]) -> list[Figure]:
     ]
     given = [one for one in asked if one.grounded]
     if given:
-        values, right = np.array([one.confidence for one in given]), np.array([float(one.right) for one in given])
-        error = 100 * calibration_error(values, right, bins=5)
-        made.append(Figure("confidence of given answers against their being right", "calibration error", error, goal=5,
-                           at_most=True, samples=len(given)))  # fmt: skip
+        made.append(calibration(
+            "confidence of given answers against their being right",
+            [one.confidence for one in given], [one.right for one in given],
+        ))  # fmt: skip
     if english:
         lengths = [len(one.text.split()) for one in english if one.grounded]
         length = statistics.median(lengths or [0])

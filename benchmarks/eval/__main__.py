@@ -69,7 +69,8 @@ def _show_misses(answered: list[retrieval.Answered], console: Console) -> None:
     for one in answered:
         if one.question.gold and one.rank != 0:
             rank = "-" if one.rank is None else str(one.rank + 1)
-            console.print(f"{rank:>3} {one.relevance:.2f} {one.question.id} {one.question.text[:110]}", markup=False)
+            best = max(one.relevance, default=0.0)
+            console.print(f"{rank:>3} {best:.2f} {one.question.id} {one.question.text[:110]}", markup=False)
 
 
 if __name__ == "__main__":

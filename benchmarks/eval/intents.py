@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from benchmarks.eval.calibration import calibration
 from benchmarks.eval.figures import Figure, Report, percent
 from benchmarks.eval.stage import Stage
 from deskwire_server.embeddings.helper import second_embedder
@@ -23,7 +24,6 @@ from deskwire_server.intents.features import Featurizer
 from deskwire_server.intents.heads import codec
 from deskwire_server.intents.heads.head import OUT_OF_SCOPE, Head, Verdict
 from deskwire_server.intents.models import Loaded
-from deskwire_server.intents.report import expected_error
 from deskwire_server.intents.trainer import Trainer, lesson
 from deskwire_server.understanding import Understanding
 
@@ -131,13 +131,11 @@ class _Bench:
             Figure(task, "accuracy", percent(hits), goal=goals[0], baseline=goals[1], samples=len(hits))
         )
         answered = [index for index in known if verdicts[index].intent != OUT_OF_SCOPE]
-        error = expected_error(
+        report.figures.append(calibration(
+            task,
             [verdicts[index].confidence for index in answered],
             [verdicts[index].intent == right[index] for index in answered],
-        )
-        report.figures.append(
-            Figure(task, "calibration error", 100 * error, goal=5, at_most=True, samples=len(answered))
-        )
+        ))  # fmt: skip
         outside = [index for index, label in enumerate(right) if label == OUT_OF_SCOPE]
         if outside:
             refused = [verdicts[index].intent == OUT_OF_SCOPE for index in outside]

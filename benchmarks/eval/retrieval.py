@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.eval.calibration import calibration
 from benchmarks.eval.data import Question
 from benchmarks.eval.figures import Figure, Report, percent
 from benchmarks.eval.stage import Stage
@@ -35,8 +36,10 @@ class Answered:
     question: Question
     rank: int | None
     """Of the first right article, from 0; None when it is not among those shown."""
-    relevance: float
-    """Of the best article."""
+    relevance: tuple[float, ...]
+    """Of each result, best first."""
+    right: tuple[bool, ...]
+    """Whether each result answers the question."""
 
 
 async def import_folder(stage: Stage, folder: Path, report: Report) -> None:
@@ -77,6 +80,7 @@ async def measure(stage: Stage, rows: Sequence[Question], report: Report) -> lis
             ))  # fmt: skip
     unanswerable = [await _answer(stage, row) for row in rows if row.kind == "unanswerable"]
     answered.extend(unanswerable)
+    report.figures.extend(_relevance([one for one in answered if not one.question.history]))
     await _time(stage, english, report)
     return answered
 
@@ -86,14 +90,24 @@ async def _answer(stage: Stage, row: Question) -> Answered:
         passages = await stage.service.passages(
             stage.caller.tenant_id, row.text, [text for _, text in row.history], limit=20
         )
+        found = {passage.source_path: passage.relevance for passage in reversed(passages)}
         paths = list(dict.fromkeys(passage.source_path for passage in passages))
-        relevance = passages[0].relevance if passages else 0.0
     else:
         results = await stage.service.search(stage.caller, SearchQuery(row.text, limit=10))
-        paths = [hit.article.source_path for hit in results.hits]
-        relevance = results.hits[0].relevance if results.hits else 0.0
-    rank = next((place for place, path in enumerate(paths) if path in row.gold), None)
-    return Answered(row, rank, relevance)
+        found = {hit.article.source_path: hit.relevance for hit in results.hits}
+        paths = list(found)
+    right = tuple(path in row.gold for path in paths)
+    return Answered(row, right.index(True) if any(right) else None, tuple(found[path] for path in paths), right)
+
+
+def _relevance(answered: Sequence[Answered]) -> list[Figure]:
+    """Whether relevance is the share of such results that answer: of all results, and of the best ones."""
+    every = [pair for one in answered for pair in zip(one.relevance, one.right, strict=True)]
+    best = [(one.relevance[0], one.right[0]) for one in answered if one.relevance]
+    return [
+        calibration("relevance of results against their answering", *zip(*every, strict=True)),
+        calibration("… of the best result of each question", *zip(*best, strict=True), goal=None),
+    ]
 
 
 async def _time(stage: Stage, rows: Sequence[Question], report: Report) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from benchmarks.eval import labelled
+from benchmarks.eval.calibration import calibration
 from benchmarks.eval.figures import Figure, Report, percent
 from benchmarks.eval.labelled import LabelledMessage
 from benchmarks.eval.understanding_times import DirectEmbedder
-from deskwire_server.intents.report import expected_error
 from deskwire_server.understanding import loading
 from deskwire_server.understanding.analyses import MessageToAnalyse, Registry
 from deskwire_server.understanding.analyses.confusion import ConfusionResult
@@ -34,7 +34,7 @@ async def measure(report: Report) -> None:
     await _messages(registry, embedder, report)
     _languages(report)
     _entities(report)
-    await _satisfaction(registry, report)
+    await _satisfaction(registry, embedder, report)
     await _times(report)
 
 
@@ -53,7 +53,7 @@ async def _messages(registry: Registry, embedder: DirectEmbedder, report: Report
         _add(report, task, rows, given[task])
     for task in tasks:
         right = [row.label(task) == label for row, label in zip(rows, given[task], strict=True)]
-        _calibration(report, task, sure[task], right)
+        report.figures.append(calibration(task, sure[task], right))
 
 
 def _label(result: object) -> str:
@@ -68,11 +68,6 @@ def _confidence(result: object) -> float:
         return max(result.score, 1 - result.score)
     assert isinstance(result, SentimentResult | UrgencyResult)
     return result.confidence
-
-
-def _calibration(report: Report, task: str, confidence: list[float], right: list[bool]) -> None:
-    error = 100 * expected_error(confidence, right)
-    report.figures.append(Figure(task, "calibration error", error, goal=5, at_most=True, samples=len(right)))
 
 
 def _add(report: Report, task: str, rows: Sequence[LabelledMessage], given: list[str]) -> None:
@@ -112,11 +107,11 @@ def _entities(report: Report) -> None:
     )
 
 
-async def _satisfaction(registry: Registry, report: Report) -> None:
+async def _satisfaction(registry: Registry, embedder: DirectEmbedder, report: Report) -> None:
     rows = labelled.conversations("test")
     right, sure = [], []
     for row in rows:
-        message = MessageToAnalyse.of(row.messages[-1].text, None, history=row.messages[:-1])
+        message = MessageToAnalyse.of(row.messages[-1].text, embedder, history=row.messages[:-1])
         if row.messages[-1].role != "user":
             message = MessageToAnalyse.of("", None, history=row.messages)
         found = (await registry.analyse(message, ["satisfaction"]))["satisfaction"].as_json()
@@ -125,7 +120,7 @@ async def _satisfaction(registry: Registry, report: Report) -> None:
     report.figures.append(
         Figure("satisfaction of a conversation", "accuracy", percent(right), goal=_GOAL, samples=len(rows))
     )
-    _calibration(report, "satisfaction of a conversation", sure, right)
+    report.figures.append(calibration("satisfaction of a conversation", sure, right))
 
 
 async def _times(report: Report) -> None:

@@ -38,6 +38,8 @@ class LabelledConversation:
 
     messages: tuple[PastMessage, ...]
     satisfied: bool
+    fresh: bool = False
+    """Whether it was written after the word lists, which know the wordings of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ def conversations(half: Half) -> list[LabelledConversation]:
     """The conversations of one half."""
     return [
         LabelledConversation(
-            tuple(PastMessage(each["role"], each["text"]) for each in row["messages"]), row["satisfied"]
+            tuple(PastMessage(each["role"], each["text"]) for each in row["messages"]),
+            row["satisfied"],
+            row.get("fresh", False),
         )
         for row in _rows("satisfaction.jsonl", half)
     ]

@@ -38,14 +38,14 @@ def build(measured: Measured, labels: Labels, names: Sequence[str], texts: Seque
     }
 
 
-def expected_error(confidence: Any, right: Any) -> float:
+def expected_error(confidence: Any, right: Any, bins: int = _BINS) -> float:
     """Expected calibration error over bins of equal width, 0 to 1; 0 where there is nothing to compare."""
     confidence, right = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
     if not len(confidence):
         return 0.0
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = [abs(confidence[bins == each].mean() - right[bins == each].mean()) * (bins == each).sum()
-            for each in np.unique(bins)]  # fmt: skip
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [abs(confidence[place == each].mean() - right[place == each].mean()) * (place == each).sum()
+            for each in np.unique(place)]  # fmt: skip
     return float(sum(gaps) / len(confidence))
 
 

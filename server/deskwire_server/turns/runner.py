@@ -28,6 +28,8 @@ from deskwire_server.turns.tenure import Tenure
 
 _log = structlog.get_logger(__name__)
 _CHECKPOINT_INTERVAL = 0.5
+_YOUNG = 0.25
+"""Seconds for which an attempt is not looked at: many answers are over by then, and each look is a commit."""
 _OUTAGE_GRACE = 30.0
 """Seconds that a turn is held while Postgres is away. After them it is left to whoever comes first."""
 _SMOOTHING = 0.2
@@ -45,7 +47,8 @@ class _Run:
     stop_reason: str | None = None
     lost: bool = False
     """Somebody else holds the turn, or may."""
-    watched_at: float = 0.0
+    begun_at: float = field(default_factory=time.monotonic)
+    watched_at: float = field(default_factory=time.monotonic)
     confirmed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set each time that the turn is known to be ours anew."""
 
@@ -210,7 +213,8 @@ class TurnRunner:
             if self._tenure.away_for > _OUTAGE_GRACE:
                 for run in runs:
                     run.lose()
-            await asyncio.gather(*(self._check(run) for run in runs))
+            grown = time.monotonic() - _YOUNG
+            await asyncio.gather(*(self._check(run) for run in runs if run.begun_at < grown))
 
     async def drain(self, grace: float) -> None:
         """Let running turns end, at most for `grace` seconds; the rest is left to other workers."""
@@ -347,7 +351,7 @@ class TurnRunner:
         answer = RunningAnswer(claim.conversation_id, claim.turn_id, claim.answer_id, claim.attempt, epoch=epoch)
         work.answer = answer
         task = asyncio.create_task(self._answer(attempt, answer, use_fallback), name=f"answer-{claim.turn_id}")
-        run = _Run(attempt, answer, task, watched_at=time.monotonic())
+        run = _Run(attempt, answer, task)
         self._runs[claim.turn_id] = run
         self._hub.begin(answer)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from deskwire_server.understanding.analyses import (
 )
 from deskwire_server.understanding.analyses.confusion import ConfusionAnalysis, ConfusionResult
 from deskwire_server.understanding.analyses.language import LanguageResult
+from deskwire_server.understanding.analyses.port import SharedVector
 from deskwire_server.understanding.analyses.priority import PriorityResult, priority_of
 from deskwire_server.understanding.analyses.satisfaction import SatisfactionResult
 from deskwire_server.understanding.analyses.sentiment import SentimentResult
@@ -213,6 +215,15 @@ async def test_satisfaction_follows_the_course_of_a_conversation() -> None:
     assert isinstance(annoyed, SatisfactionResult)
     assert (content.label, annoyed.label) == ("satisfied", "unsatisfied")
     assert content.score > 3.5 > 2.5 > annoyed.score
+
+
+async def test_the_last_messages_embedding_counts_for_satisfaction() -> None:
+    texts = ("signed and returned", "there's a typo in my contract", "A corrected one is in your inbox.")
+    plain = (await Registry().analyse(message(*texts), ["satisfaction"]))["satisfaction"].as_json()
+    said = replace(message(*texts), vector=SharedVector(texts[0], None, np.eye(384, dtype=np.float32)[0]))
+    told = (await Registry().analyse(said, ["satisfaction"]))["satisfaction"].as_json()
+    assert plain["score"] != told["score"]
+    assert max(plain["confidence"], told["confidence"]) <= 1
 
 
 async def test_a_users_set_language_counts_where_the_text_tells_none() -> None:

@@ -28,8 +28,8 @@ def test_halves_are_apart_and_large_enough(name: str) -> None:
     for row in rows(name):
         halves[row["half"]].add(row.get("text") or json.dumps(row["messages"]))
     assert not halves["development"] & halves["test"]
-    assert sum(map(len, halves.values())) >= 150
-    assert min(map(len, halves.values())) >= 80
+    assert len(halves["test"]) >= 150
+    assert len(halves["development"]) >= 80
 
 
 def test_labels_are_those_of_the_guideline() -> None:
@@ -38,6 +38,13 @@ def test_labels_are_those_of_the_guideline() -> None:
         for task, labels in LABELS.items():
             assert {row.label(task) for row in found} == labels
     assert len({language for _, language in labelled.languages("test")}) >= 20
+
+
+def test_satisfaction_is_calibrated_on_conversations_that_the_word_lists_never_saw() -> None:
+    fresh = [row for row in labelled.conversations("development") if row.fresh]
+    assert len(fresh) >= 100
+    assert {row.satisfied for row in fresh} == {True, False}
+    assert not any(row.fresh for row in labelled.conversations("test"))
 
 
 def test_spans_are_code_points_of_the_text() -> None:

@@ -2,71 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from deskwire_server.llm.builtin.figures import FigureFound, figures
+from deskwire_server.llm.builtin.claim_words import EXAMPLE, claim_words
+from deskwire_server.llm.builtin.figure_words import LANGUAGES
+from deskwire_server.llm.builtin.figures import FigureFound, apart, figures
 from deskwire_server.llm.builtin.guard import addresses_a_model
-from deskwire_server.llm.builtin.terms import content_terms, stem
+from deskwire_server.llm.builtin.terms import content_terms
 from deskwire_server.llm.builtin.text import Kind, Unit, units_of
 from deskwire_server.llm.port import Passage
+from deskwire_server.understanding.language import detect_language
 
 _OVERLAP, _JACCARD = 0.75, 0.5
 """Shares of words in common, of the shorter sentence's and of both's, from which two may speak of the same thing."""
 _MANY = 3
 """So many words in common say by themselves what a sentence is about; fewer need titles that agree."""
+_LEAST_SHARED, _LONGEST_ENDING = 6, 3
+"""Letters that two forms of one word begin with alike, and those that may follow."""
 _LONGEST = 320
-_EXAMPLE = re.compile(
-    r"\be\.g\.|\b(?:for example|for instance|such as|example|let's say|suppose|imagine|if you had)\b", re.IGNORECASE
-)
-_NAMING_TEXT = """
-free starter basic lite standard plus pro premium team teams business growth enterprise trial student education
-nonprofit charity startup agency android ios iphone ipad windows mac macos linux chrome safari firefox edge mobile
-desktop eu europe us usa uk germany france monthly yearly annual annually legacy beta sandbox production owner admin
-member guest agent paypal sepa express domestic international abroad
-"""
-"""Words for one of several: in one title alone they tell two things apart."""
-_QUALIFYING_TEXT = """
-web app month year weekly daily day week hourly hour new old live test first second third last next previous early
-late minimum maximum least most average per user before after weekend weekday monday tuesday wednesday thursday friday
-saturday sunday summer winter holiday without not except only card bank debit transfer cash invoice import export
-upload download incoming outgoing failed successful initial additional extra replacement main child children adult
-senior return outbound single double former until since upgrade downgrade renew
-"""
-"""Words that tell two things apart in sentences, and in titles where both have one."""
-_LIGHT_TEXT = """
-take last issue process arrive allow let offer include get give make need possible usual normally typically usually
-automatically currently default want can request general generally about around approximately roughly always please
-note also just simply keep happen
-"""
-_GENERAL_TEXT = """
-guide overview policy faq question answer help about general terms pricing price plan plans billing introduction
-manual article page your manage how use work understand know center centre rule condition information info basics
-detail
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """Stems of words of each sort."""
-
-    naming: frozenset[str]
-    qualifying: frozenset[str]
-    light: frozenset[str]
-    general: frozenset[str]
-
-
-@lru_cache(maxsize=1)
-def _words() -> _Words:
-    naming = _stems(_NAMING_TEXT)
-    return _Words(naming, naming | _stems(_QUALIFYING_TEXT), _stems(_LIGHT_TEXT), _stems(_GENERAL_TEXT))
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(stem(word, "en") for word in text.split())
+_SURE = 0.2
+"""A passage is long enough to be told with less confidence than a message."""
+_READ = 300
+"""Characters of a passage that tell its language."""
+_made: set[str] = set()
+"""Languages whose tables are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +37,7 @@ class Claim:
 
     row: int
     article: str
+    language: str
     terms: frozenset[str]
     titles: frozenset[str]
     figures: tuple[FigureFound, ...]
@@ -82,7 +45,13 @@ class Claim:
 
 def contradictions(units: Sequence[Unit], passages: Sequence[Passage]) -> list[tuple[int, int]]:
     """Pairs of rows of `units`, of different articles, that give differing figures for the same thing."""
-    claims = [claim for row, unit in enumerate(units) if (claim := _claim(row, unit, passages)) is not None]
+    languages = [_language(passage) for passage in passages]
+    claims = [
+        claim
+        for row, unit in enumerate(units)
+        if (claim := _claim(row, unit, passages[unit.passage], languages[unit.passage])) is not None
+    ]
+    _made.update(languages)
     by_term: dict[str, list[int]] = defaultdict(list)
     found: list[tuple[int, int]] = []
     for index, claim in enumerate(claims):
@@ -90,7 +59,9 @@ def contradictions(units: Sequence[Unit], passages: Sequence[Passage]) -> list[t
         found.extend(
             (claims[other].row, claim.row)
             for other in sorted(near)
-            if claims[other].article != claim.article and _contradict(claims[other], claim)
+            if claims[other].article != claim.article
+            and claims[other].language == claim.language
+            and _contradict(claims[other], claim)
         )
         for term in claim.terms:
             by_term[term].append(index)
@@ -107,21 +78,37 @@ def contradicting_passages(passages: Sequence[Passage]) -> list[tuple[int, int]]
     return list(dict.fromkeys(pairs))
 
 
-def _claim(row: int, unit: Unit, passages: Sequence[Passage]) -> Claim | None:
+def is_quick(passages: Sequence[Passage]) -> bool:
+    """Whether `passages` are in languages that were read before: making the tables of another one takes 10 ms."""
+    return all(_language(passage) in _made for passage in passages)
+
+
+def _language(passage: Passage) -> str:
+    """The language whose figures and words `passage` is read by; empty for others."""
+    return _language_of(f"{passage.title}. {passage.text[:_READ]}")
+
+
+@lru_cache(maxsize=1_024)
+def _language_of(text: str) -> str:
+    found = detect_language(text, least=_SURE)
+    return found if found in LANGUAGES else ""
+
+
+def _claim(row: int, unit: Unit, passage: Passage, language: str) -> Claim | None:
     # Steps tell what to do; how often one clicks is nothing that two articles could disagree on.
     if unit.kind in (Kind.CODE, Kind.STEP) or len(unit.text) > _LONGEST or unit.text.rstrip().endswith(("?", ":")):
         return None
     text = unit.text.replace("**", "").replace("`", "")
-    given = tuple(figures(text))
-    if not given or _EXAMPLE.search(text) or addresses_a_model(text):
+    given = tuple(figures(text, language))
+    if not given or EXAMPLE.search(text) or addresses_a_model(text):
         return None
-    passage = passages[unit.passage]
     rest = text
     for figure in reversed(given):
         rest = f"{rest[: figure.span[0]]} {rest[figure.span[1] :]}"
-    known, above = _words(), " ".join((passage.title, *passage.heading_path, unit.heading))
-    titles = frozenset(content_terms(above, "en")) - known.general
-    return Claim(row, passage.article_id, frozenset(content_terms(rest, "en")) - known.light, titles, given)
+    known, above = claim_words(language), " ".join((passage.title, *passage.heading_path, unit.heading))
+    titles = frozenset(content_terms(above, language)) - known.general
+    terms = frozenset(content_terms(rest, language)) - known.light
+    return Claim(row, passage.article_id, language, terms, titles, given)
 
 
 def _contradict(one: Claim, other: Claim) -> bool:
@@ -129,21 +116,38 @@ def _contradict(one: Claim, other: Claim) -> bool:
 
 
 def _same_subject(one: Claim, other: Claim) -> bool:
+    other = replace(other, terms=_spelt_like(one, other))
     common, smaller = one.terms & other.terms, min(len(one.terms), len(other.terms))
     if not smaller or len(common) < _OVERLAP * smaller or len(common) < _JACCARD * len(one.terms | other.terms):
         return False
-    if any(_tells_apart(term, _words().qualifying) for term in one.terms ^ other.terms):
+    words = claim_words(one.language)
+    if any(_tells_apart(term, words.qualifying) for term in one.terms ^ other.terms):
         return False
     own, theirs = one.titles - other.titles - common, other.titles - one.titles - common
-    if any(_tells_apart(term, _words().naming) for term in own | theirs):
+    if any(_tells_apart(term, words.naming) for term in own | theirs):
         return False
-    if own & _words().qualifying and theirs & _words().qualifying:
+    if own & words.qualifying and theirs & words.qualifying:
         return False
     if len(common) >= _MANY:
         return True
     # So few words leave open what they speak of: the titles must agree on that.
     agree = bool(one.titles & other.titles) or bool(common & (one.titles | other.titles))
     return agree and not (own and theirs)
+
+
+def _spelt_like(one: Claim, other: Claim) -> frozenset[str]:
+    """Words of `other`, forms of a word of `one` as that writes them: stems of verbs differ but in English."""
+    if one.language == "en":
+        return other.terms
+    return frozenset(
+        next((known for known in one.terms if _is_form(term, known)), term) if term not in one.terms else term
+        for term in other.terms
+    )
+
+
+def _is_form(one: str, other: str) -> bool:
+    shared = max(_LEAST_SHARED, max(len(one), len(other)) - _LONGEST_ENDING)
+    return min(len(one), len(other)) >= shared and one[:shared] == other[:shared]
 
 
 def _tells_apart(term: str, words: frozenset[str]) -> bool:
@@ -161,14 +165,6 @@ def _differ(one: Sequence[FigureFound], other: Sequence[FigureFound]) -> bool:
         theirs = [figure for figure in other if figure.kind == kind]
         if len(own) != len(theirs):
             return False
-        if any(_apart(left, right) for left, right in zip(own, theirs, strict=True)):
+        if any(apart(left, right) for left, right in zip(own, theirs, strict=True)):
             differing += 1
     return differing == 1
-
-
-def _apart(one: FigureFound, other: FigureFound) -> bool:
-    if {one.bound, other.bound} == {"least", "most"}:
-        return False
-    if one.is_range and other.is_range:
-        return (one.low, one.high) != (other.low, other.high)
-    return one.low > other.high or other.low > one.high

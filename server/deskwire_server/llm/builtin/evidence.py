@@ -17,6 +17,8 @@ _NEAR = 0.3
 """Relevance from which an article counts as near."""
 _MANY_WORDS = 13
 """More words make a question no longer than twelve do."""
+_NARRATING = (20, 32)
+"""Words of a question from which on it narrates, and does little else."""
 _FIRST = 6
 """Units of an answer that are looked at for an amount or a time."""
 _LEAST_RARITY = 0.2
@@ -74,6 +76,8 @@ class Signs:
     """Likeness of the word that is met least."""
     likest: float
     """How well the likest unit meets the two weightiest words that it meets least."""
+    brief: float
+    """1 for a question of few words, 0 for a long one: in what that narrates much is met that it does not ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +103,23 @@ class Judge:
 
 NO_SIGNS = Signs(*[0.0] * len(fields(Signs)))
 WITH_WORDS = Judge(
-    bias=-9.87,
+    bias=-10.41,
     weights=replace(
-        NO_SIGNS, likeness=0.48, lead=0.4, names=1.38, open=0.6, held=0.84, near=0.33, long=4.94, theirs=0.42,
-        kind=0.85, nearest=0.22, ahead=0.69, alone=0.58, asked=0.46, complete=0.7, meant=0.58, least=2.13, likest=0.39,
+        NO_SIGNS, likeness=0.47, lead=0.39, names=1.33, open=0.58, held=0.81, near=0.32, long=4.77, theirs=0.4,
+        kind=0.82, nearest=0.21, ahead=0.66, alone=0.56, asked=0.44, complete=0.67, meant=0.56, least=2.06, likest=0.38,
+        brief=1.02,
     ),
-    threshold=0.54,
+    threshold=0.57,
     hopeless=0.08,
 )  # fmt: skip
 """Where the embedder compares single words."""
 WITH_VECTORS = Judge(
-    bias=-8.54,
+    bias=-9.13,
     weights=replace(
-        NO_SIGNS, likeness=1.45, lead=0.44, words=0.08, names=1.66, open=0.44, held=0.99, near=0.39, long=3.55,
-        theirs=0.38, kind=0.72, nearest=0.57, ahead=0.66, alone=0.38, asked=0.47, complete=1.1,
+        NO_SIGNS, likeness=1.24, lead=0.42, words=0.07, names=1.6, open=0.42, held=0.94, near=0.4, long=3.4,
+        theirs=0.37, kind=0.7, nearest=0.63, ahead=0.63, alone=0.37, asked=0.46, complete=1.06, brief=1.11,
     ),
-    threshold=0.51,
+    threshold=0.54,
     hopeless=0.08,
 )  # fmt: skip
 WITHOUT_VECTORS = Judge(
@@ -148,6 +153,7 @@ def signs_of(question: Question, read: Read, scored: Scored, passages: Sequence[
     words = _telling(asked)
     meant, least, likest = _met(words, scored.matched or {})
     count = len(asked.words) if asked is not None else len(read.terms)
+    begin, end = _NARRATING
     return Signs(
         likeness=float(scored.likeness.max()) if scored.units else 0.0,
         relevance=best,
@@ -169,6 +175,7 @@ def signs_of(question: Question, read: Read, scored: Scored, passages: Sequence[
         meant=meant,
         least=least,
         likest=likest,
+        brief=min(1.0, max(0.0, (end - len(question.text.split())) / (end - begin))),
     )
 
 

@@ -11,7 +11,7 @@ from deskwire_server.embeddings.port import Embedder, Matcher
 from deskwire_server.errors import Unavailable
 from deskwire_server.llm.builtin import compose
 from deskwire_server.llm.builtin.choose import choose
-from deskwire_server.llm.builtin.contradictions import contradictions
+from deskwire_server.llm.builtin.contradictions import contradictions, is_quick
 from deskwire_server.llm.builtin.definitions import defining
 from deskwire_server.llm.builtin.evidence import Signs, judge_for, signs_of
 from deskwire_server.llm.builtin.followups import follow_ups
@@ -138,7 +138,7 @@ class BuiltinProvider:
         text = request.messages[-1].content if request.messages else ""
         passages = request.passages
         question = read_question(_without_slips(request), question_language(text, request))
-        if sum(len(passage.text) for passage in passages) <= _WORK_INLINE:
+        if sum(len(passage.text) for passage in passages) <= _WORK_INLINE and is_quick(passages):
             read = read_passages(question, passages)
             return _weigh(question, passages, read, await self._meanings(read, passages))
         read = await asyncio.to_thread(read_passages, question, passages)

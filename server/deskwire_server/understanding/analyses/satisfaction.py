@@ -149,7 +149,7 @@ class SatisfactionAnalysis:
         reading = await read(message)
         conversation = [*message.history[-_READ:], PastMessage("user", message.text)]
         values = course(conversation, sentiment_of(reading.values, reading.vector, is_foreign=reading.is_foreign).score)
-        satisfied = probabilities("satisfaction", values, None)["satisfied"]
+        satisfied = probabilities("satisfaction", values, reading.vector)["satisfied"]
         label = "satisfied" if satisfied >= 0.5 else "unsatisfied"
         return SatisfactionResult(round(1 + 4 * satisfied, 2), label, round(max(satisfied, 1 - satisfied), 3))
 

@@ -116,6 +116,14 @@ def test_no_sign_for_an_answer_lowers_confidence(judge: Judge) -> None:
     assert judge.hopeless < judge.threshold
 
 
+async def test_a_question_that_narrates_is_not_brief() -> None:
+    brief = await signs("How do alerts get into Slack?")
+    long = await signs(f"{'We are a small choir and we like to sing. ' * 4}How do alerts get into Slack?")
+    assert (brief.brief, long.brief) == (1.0, 0.0)
+    assert 0 < (await signs(f"{'Good morning to all of you there. ' * 3}Where is Slack?")).brief < 1
+    assert WITH_WORDS.confidence(replace(brief, brief=0.0)) < WITH_WORDS.confidence(brief)
+
+
 def word(text: str, *, weight: float = 0.5, known: bool = True, held: bool = True) -> AskedWord:
     return AskedWord(text, weight, 0.8, asking=True, known=known, held=held)
 
