@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import os
-import platform
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from benchmarks.bench.goals import (
     BARE,
@@ -27,6 +22,7 @@ from benchmarks.bench.goals import (
     Runs,
     goals,
 )
+from benchmarks.machine import machine, versions
 
 COMMAND = "make bench"
 _BEGIN, _END = "<!-- figures: made by make bench -->", "<!-- end of figures -->"
@@ -34,25 +30,11 @@ _LIBRARIES = ("grpcio", "protobuf", "uvloop", "aiohttp", "asyncpg", "fastapi", "
 _ORDER = (BARE, BARE_TWO, COMMON, DESKWIRE, WEB, FULL, STUBBED, TWO)
 
 
-def machine() -> str:
-    """What it ran on, in a line."""
-    info = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
-    memory = psutil.virtual_memory().total / 2**30
-    name = models[0] if models else platform.processor()
-    return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}"
-
-
-def versions() -> str:
-    """Versions of what the figures depend on."""
-    return ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _LIBRARIES)])
-
-
 def markdown(measured: Measured, rounds: int, load_average: float) -> str:
     """Everything, as the documentation shows it."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     lines = [
-        f"Measured on {now} by `{COMMAND}` in {rounds} rounds, medians. {machine()}; {versions()}. "
+        f"Measured on {now} by `{COMMAND}` in {rounds} rounds, medians. {machine()}; {versions(*_LIBRARIES)}. "
         f"Other programs' load average at the start: {load_average:.1f}.",
         "",
         *table(

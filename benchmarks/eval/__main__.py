@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import datetime
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from benchmarks.answers import measure as answers
 from benchmarks.eval import data, intents, retrieval, understanding
 from benchmarks.eval.figures import Report, show, write
 from benchmarks.eval.stage import postgres, stage
+from benchmarks.machine import machine, versions
 from deskwire_server.llm.builtin import BuiltinProvider
 from tests.support.postgres import TestPostgres
 
@@ -42,6 +44,8 @@ def main() -> int:
     asyncio.run(understanding.measure(report))
     with postgres() as server:
         asyncio.run(_intents(server, folder / "intents", report, full=options.full))
+    today = datetime.datetime.now(datetime.UTC).date()
+    report.notes.append(f"{today}; {machine()}; {versions('numpy', 'asyncpg', 'pgvector')}")
     show(report, console)
     if options.json is not None:
         options.json.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))

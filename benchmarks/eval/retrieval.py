@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -54,7 +53,7 @@ async def import_folder(stage: Stage, folder: Path, report: Report) -> None:
     ))  # fmt: skip
     report.notes.append(
         f"{len(outcomes)} documents, {passages} passages, {len(failed)} refused; "
-        f"{time.process_time() - cpu:.1f} s of it in the importing process; {os.cpu_count()} cores"
+        f"{time.process_time() - cpu:.1f} s of it in the importing process"
     )
 
 
