@@ -252,7 +252,9 @@ async def _speed(stage: Stage, features: Featurizer, report: Report) -> None:
     for start in range(0, len(batch), 32):
         await analyst.analyse(tenant, batch[start : start + 32])
     rate = len(batch) / (time.perf_counter() - started)
-    report.figures.append(Figure("messages analysed in batches", "messages a second", rate, "/s", goal=100, samples=len(batch)))
+    report.figures.append(
+        Figure("messages analysed in batches", "messages a second", rate, "/s", goal=100, samples=len(batch))
+    )
 
 
 def _read(file: Path, name: str) -> Labelled:
