@@ -54,7 +54,7 @@ chaos: setup ## Faults of a seed under load, nothing lost or doubled (SEED, KILL
 	$(BIN)/python -m benchmarks.chaos --seed $(or $(SEED),1) --kills $(or $(KILLS),30) \
 		$(if $(TURNS),--turns $(TURNS)) $(if $(PROFILE),--profile $(PROFILE)) $(if $(REPORT),--report $(REPORT))
 
-bench: setup ## Measure speed, cost and memory beside simpler programs; renews docs/benchmarks.md (about 15 minutes)
+bench: setup ## Measure speed, cost and memory beside simpler programs; renews docs/benchmarks.md (about 8 minutes)
 	$(BIN)/python -m benchmarks.bench --write $(BENCH)
 
 image: ## Run the Dockerfile's steps in an empty folder, where no Docker engine is at hand
