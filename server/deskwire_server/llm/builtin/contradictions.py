@@ -27,8 +27,8 @@ _SURE = 0.2
 """A passage is long enough to be told with less confidence than a message."""
 _READ = 300
 """Characters of a passage that tell its language."""
-_made: set[str] = set()
-"""Languages whose tables are made."""
+_made = {""}
+"""Languages whose tables are made; of those that are not read there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,13 @@ class Claim:
 def contradictions(units: Sequence[Unit], passages: Sequence[Passage]) -> list[tuple[int, int]]:
     """Pairs of rows of `units`, of different articles, that give differing figures for the same thing."""
     languages = [_language(passage) for passage in passages]
+    for language in set(languages) - _made:
+        _make_tables(language)
     claims = [
         claim
         for row, unit in enumerate(units)
         if (claim := _claim(row, unit, passages[unit.passage], languages[unit.passage])) is not None
     ]
-    _made.update(languages)
     by_term: dict[str, list[int]] = defaultdict(list)
     found: list[tuple[int, int]] = []
     for index, claim in enumerate(claims):
@@ -81,6 +82,13 @@ def contradicting_passages(passages: Sequence[Passage]) -> list[tuple[int, int]]
 def is_quick(passages: Sequence[Passage]) -> bool:
     """Whether `passages` are in languages that were read before: making the tables of another one takes 10 ms."""
     return all(_language(passage) in _made for passage in passages)
+
+
+def _make_tables(language: str) -> None:
+    """Both kinds at once: whether the first passages of a language have figures is chance."""
+    figures("", language)
+    claim_words(language)
+    _made.add(language)
 
 
 def _language(passage: Passage) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from deskwire_server.llm.builtin import contradictions
+from deskwire_server.llm.builtin.claim_words import claim_words
 from deskwire_server.llm.builtin.contradictions import contradicting_passages
 from deskwire_server.llm.builtin.figures import figures
 from deskwire_server.llm.port import Passage
@@ -507,12 +509,15 @@ MORE_HARMLESS: list[Pair] = [
 """Written after the code."""
 
 
-def found(pair: Pair) -> list[tuple[int, int]]:
-    first, second = (
+def passages_of(pair: Pair) -> tuple[Passage, ...]:
+    return tuple(
         Passage(number, f"a{number}", f"c{number}", title, (), f"{number}.md", "", text, 0.8)
         for number, (title, text) in enumerate(pair, 1)
     )
-    return contradicting_passages((first, second))
+
+
+def found(pair: Pair) -> list[tuple[int, int]]:
+    return contradicting_passages(passages_of(pair))
 
 
 @pytest.mark.parametrize("pair", [pair for pairs in (*CONTRADICTING.values(), MORE_CONTRADICTING) for pair in pairs])
@@ -563,3 +568,16 @@ def test_figures_are_read_as_their_language_writes_them(
 def test_a_date_without_its_year_does_not_contradict_one_with_it() -> None:
     assert found((("Sunset", "The old API is switched off on 1 March."),
                   ("Migrate", "The old API is switched off on 1 March 2026."))) == []  # fmt: skip
+
+
+def test_the_first_passages_of_a_language_make_all_that_later_ones_need() -> None:
+    claim_words.cache_clear()
+    contradictions._made.discard("it")
+    plain = ("Fatture", "Le fatture si trovano nelle impostazioni del conto e si possono scaricare quando serve.")
+    passages = passages_of((plain, plain))
+    assert not contradictions.is_quick(passages)
+    assert contradicting_passages(passages) == []
+    assert contradictions.is_quick(passages)
+    made = claim_words.cache_info().misses
+    claim_words("it")
+    assert claim_words.cache_info().misses == made
