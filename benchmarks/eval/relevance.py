@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,42 +18,20 @@ from benchmarks.answers.abstention import UNANSWERABLE, labelled
 from benchmarks.eval import data, retrieval
 from benchmarks.eval.calibration import by_chance, error_of
 from benchmarks.eval.figures import Report
-from benchmarks.eval.stage import Stage, postgres, stage
+from benchmarks.eval.stage import postgres, stage
 from deskwire_server import demo
-from deskwire_server.knowledge.models import SearchQuery
 from tests.support.postgres import TestPostgres
 
-RESULTS = 10
-"""Results of a question, as a search gives where no limit is named."""
 _COPIES = 20
 """The finest share of a question that is told from another, for weights as whole numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
-    """What was found for one question."""
-
-    answerable: bool
-    relevance: tuple[float, ...]
-    right: tuple[bool, ...]
-    """Whether each result answers it."""
-
-
-async def results(stage: Stage, row: data.Question) -> Results:
-    """Search for a question that stands alone."""
-    found = await stage.service.search(stage.caller, SearchQuery(row.text, limit=RESULTS))
-    return Results(
-        row.kind != "unanswerable",
-        tuple(hit.relevance for hit in found.hits),
-        tuple(hit.article.source_path in row.gold for hit in found.hits),
-    )
-
-
-def errors(rows: Sequence[Results]) -> tuple[float, float]:
+def errors(rows: Sequence[retrieval.Answered]) -> tuple[float, float]:
     """Calibration error of all results, and of the best one of each question, one question in five without answer."""
-    none = sum(not row.answerable for row in rows)
+    answerable = [row.question.kind != "unanswerable" for row in rows]
+    none = answerable.count(False)
     shares = {True: (1 - UNANSWERABLE) / (len(rows) - none), False: UNANSWERABLE / none}
-    counts = np.array([round(_COPIES * len(rows) * shares[row.answerable]) for row in rows])
+    counts = [round(_COPIES * len(rows) * shares[one]) for one in answerable]
 
     def error(most: int) -> float:
         pairs = [
@@ -63,7 +40,7 @@ def errors(rows: Sequence[Results]) -> tuple[float, float]:
         ]
         return error_of(np.concatenate([one for one, _ in pairs]), np.concatenate([one for _, one in pairs]))
 
-    return error(RESULTS), error(1)
+    return error(retrieval.RESULTS), error(1)
 
 
 def main() -> int:
@@ -89,10 +66,15 @@ def main() -> int:
     return 0
 
 
-async def _on(server: TestPostgres, folder: Path, sets: dict[str, list[data.Question]]) -> dict[str, list[Results]]:
+async def _on(
+    server: TestPostgres, folder: Path, sets: dict[str, list[data.Question]]
+) -> dict[str, list[retrieval.Answered]]:
+    """What is found for the questions that stand alone."""
     async with stage(server) as ready:
         await retrieval.import_folder(ready, folder, Report())
-        return {name: [await results(ready, row) for row in rows if not row.history] for name, rows in sets.items()}
+        return {
+            name: [await retrieval.answer(ready, row) for row in rows if not row.history] for name, rows in sets.items()
+        }
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from benchmarks.eval.stage import Stage
 from deskwire_server.knowledge.models import ImportOutcome, SearchQuery
 from deskwire_server.knowledge.parse import SUPPORTED_ENDINGS, Document
 
+RESULTS = 10
+"""Results of a question that stands alone, as a search gives where no limit is named."""
 _BASELINES = "BM25 43 / 68 %; local embedder alone 56 / 82; plain fusion 59 / 90"
 
 
@@ -69,7 +71,7 @@ async def measure(stage: Stage, rows: Sequence[Question], report: Report) -> lis
     )
     answered: list[Answered] = []
     for task in tasks:
-        found = [await _answer(stage, row) for row in task.questions]
+        found = [await answer(stage, row) for row in task.questions]
         answered.extend(found)
         for cut, goal in zip((1, 5), task.goals, strict=True):
             hits = [one.rank is not None and one.rank < cut for one in found]
@@ -77,26 +79,28 @@ async def measure(stage: Stage, rows: Sequence[Question], report: Report) -> lis
                 task.name, f"hit@{cut}", percent(hits), goal=goal, baseline=task.baseline if cut == 1 else "",
                 samples=len(found),
             ))  # fmt: skip
-    unanswerable = [await _answer(stage, row) for row in rows if row.kind == "unanswerable"]
+    unanswerable = [await answer(stage, row) for row in rows if row.kind == "unanswerable"]
     answered.extend(unanswerable)
     report.figures.extend(_relevance([one for one in answered if not one.question.history]))
     await _time(stage, english, report)
     return answered
 
 
-async def _answer(stage: Stage, row: Question) -> Answered:
+async def answer(stage: Stage, row: Question) -> Answered:
+    """Search for one question, in the light of its history where it has one."""
     if row.history:
         passages = await stage.service.passages(
             stage.caller.tenant_id, row.text, [text for _, text in row.history], limit=20
         )
-        found = {passage.source_path: passage.relevance for passage in reversed(passages)}
-        paths = list(dict.fromkeys(passage.source_path for passage in passages))
+        results = [(passage.source_path, passage.relevance) for passage in passages]
     else:
-        results = await stage.service.search(stage.caller, SearchQuery(row.text, limit=10))
-        found = {hit.article.source_path: hit.relevance for hit in results.hits}
-        paths = list(found)
-    right = tuple(path in row.gold for path in paths)
-    return Answered(row, right.index(True) if any(right) else None, tuple(found[path] for path in paths), right)
+        search = await stage.service.search(stage.caller, SearchQuery(row.text, limit=RESULTS))
+        results = [(hit.article.source_path, hit.relevance) for hit in search.hits]
+    best: dict[str, float] = {}
+    for path, relevance in results:
+        best.setdefault(path, relevance)
+    right = tuple(path in row.gold for path in best)
+    return Answered(row, right.index(True) if any(right) else None, tuple(best.values()), right)
 
 
 def _relevance(answered: Sequence[Answered]) -> list[Figure]:
