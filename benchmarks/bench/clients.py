@@ -168,8 +168,8 @@ class Reading:
         return self.first
 
 
-class Deskwire:
-    """What the callers of Deskwire share: a token for each conversation's user."""
+class TokenCaller:
+    """What callers share of whom tokens are asked: one for each conversation's user."""
 
     def __init__(self, settings: Settings, tenant: str) -> None:
         self._settings = settings
@@ -183,6 +183,10 @@ class Deskwire:
             self._tokens[conversation] = tokens.mint(self._settings, tenant=self._tenant, user=user, role="user")
         return self._tokens[conversation]
 
+
+class Deskwire(TokenCaller):
+    """What the callers of Deskwire share."""
+
     def request(self, conversation: str, model: str) -> chat_pb2.SendMessageRequest:
         """The question."""
         return chat_pb2.SendMessageRequest(
@@ -192,12 +196,12 @@ class Deskwire:
         )
 
 
-class SseCaller(HttpCaller, Deskwire):
+class SseCaller(HttpCaller, TokenCaller):
     """The FastAPI service: it has no database, so that its callers keep the history."""
 
     def __init__(self, settings: Settings, url: str) -> None:
         HttpCaller.__init__(self)
-        Deskwire.__init__(self, settings, TENANT)
+        TokenCaller.__init__(self, settings, TENANT)
         self._url = f"{url}/chat/stream"
         self._said: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from benchmarks.bench.clients import Caller, Deskwire
+from benchmarks.bench.clients import Caller, TokenCaller
 from benchmarks.bench.processes import Process
 from benchmarks.bench.script import BETWEEN_TOKENS, FIRST_TOKEN, PACED, TOKENS
 
@@ -79,7 +79,7 @@ async def run(system: System, load: Load) -> Sample:
     """Put one load on one system. Raises what a question raises: a wrong answer makes no figure."""
     number = next(_runs)
     names = [f"bench-{number}-{conversation}" for conversation in range(load.conversations)]
-    if isinstance(system.caller, Deskwire):
+    if isinstance(system.caller, TokenCaller):
         for name in names:
             system.caller.token(name)
     first: list[float] = []
