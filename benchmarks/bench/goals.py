@@ -51,12 +51,10 @@ class Runs:
         pairs = zip(self.samples[system, load], self.samples[DIRECT, load], strict=True)
         return statistics.median(ours.p50 - direct.p50 for ours, direct in pairs)
 
-    def ratio(self, system: str, base: str, load: str, figure: Callable[[Sample], float] | None = None) -> float:
-        """Median of the rounds' ratios, of processor time for a token unless another figure is given: what slowed the
-        machine in a round slowed both sides."""
-        figure = figure or _cpu
+    def ratio(self, system: str, base: str, load: str) -> float:
+        """Median of the rounds' ratios of processor time for a token: what slowed the machine slowed both sides."""
         pairs = zip(self.samples[system, load], self.samples[base, load], strict=True)
-        return statistics.median(figure(ours) / figure(theirs) for ours, theirs in pairs)
+        return statistics.median(_cpu(ours) / _cpu(theirs) for ours, theirs in pairs)
 
 
 @dataclass(frozen=True, slots=True)
